@@ -1,0 +1,157 @@
+//! What the media plane counts per packet: plain integers of one thread, read once a second.
+
+use protocol::ladder::Rung;
+use protocol::network_class::NetworkClass;
+use protocol::track::{MediaKind, Role};
+
+/// Counts since the start. Each only grows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// RTP that arrived and was authentic.
+    pub ingress: RtpCounts,
+    /// RTP that left.
+    pub egress: RtpCounts,
+    /// Bytes of retransmissions received.
+    pub retransmitted_bytes_in: u64,
+    /// Bytes of retransmissions sent.
+    pub retransmitted_bytes_out: u64,
+    /// Bytes of padding sent to probe.
+    pub padding_bytes_out: u64,
+    /// NACKed packets asked of publishers.
+    pub nacks_out: u64,
+    /// NACKed packets that subscribers asked for.
+    pub nacks_in: u64,
+    /// Key frames asked of publishers.
+    pub key_frame_requests_out: u64,
+    /// Key frames that subscribers asked for.
+    pub key_frame_requests_in: u64,
+    /// Datagrams dropped, by reason, in the order of [`DropReason::ALL`].
+    pub dropped: [u64; DropReason::ALL.len()],
+}
+
+impl Counters {
+    pub(crate) fn drop_one(&mut self, reason: DropReason) {
+        self.dropped[reason as usize] += 1;
+    }
+}
+
+/// Packets and bytes of RTP, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RtpCounts {
+    /// Audio packets.
+    pub audio_packets: u64,
+    /// Audio bytes.
+    pub audio_bytes: u64,
+    /// Video packets.
+    pub video_packets: u64,
+    /// Video bytes.
+    pub video_bytes: u64,
+}
+
+impl RtpCounts {
+    pub(crate) fn count(&mut self, kind: MediaKind, bytes: usize) {
+        match kind {
+            MediaKind::Audio => {
+                self.audio_packets += 1;
+                self.audio_bytes += bytes as u64;
+            }
+            MediaKind::Video => {
+                self.video_packets += 1;
+                self.video_bytes += bytes as u64;
+            }
+        }
+    }
+}
+
+/// Why a datagram, or a packet in it, went no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// Empty, or of no protocol that shares the port (RFC 7983).
+    UnknownProtocol,
+    /// Not STUN, from an address that has passed no authenticated check.
+    UnvalidatedSource,
+    /// STUN that cannot be parsed.
+    StunMalformed,
+    /// STUN with no known user name, or whose MESSAGE-INTEGRITY does not verify.
+    StunUnauthenticated,
+    /// DTLS that the association refused.
+    DtlsRefused,
+    /// SRTP before the keys are there.
+    NoKeys,
+    /// SRTP or SRTCP that does not authenticate.
+    SrtpAuthentication,
+    /// SRTP or SRTCP seen before.
+    SrtpReplayed,
+    /// RTP or RTCP that cannot be parsed.
+    RtpMalformed,
+    /// RTP of a stream that was not negotiated.
+    UnknownStream,
+    /// More streams than a participant may have.
+    TooManyStreams,
+    /// The pacer's queue of a subscriber was full: old video went.
+    PacerFull,
+    /// A retransmission beyond its budget, or too old to help.
+    RetransmissionBudget,
+}
+
+impl DropReason {
+    /// Every reason, in the order of their discriminants.
+    pub const ALL: [Self; 13] = [
+        Self::UnknownProtocol,
+        Self::UnvalidatedSource,
+        Self::StunMalformed,
+        Self::StunUnauthenticated,
+        Self::DtlsRefused,
+        Self::NoKeys,
+        Self::SrtpAuthentication,
+        Self::SrtpReplayed,
+        Self::RtpMalformed,
+        Self::UnknownStream,
+        Self::TooManyStreams,
+        Self::PacerFull,
+        Self::RetransmissionBudget,
+    ];
+
+    /// The word used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownProtocol => "unknown_protocol",
+            Self::UnvalidatedSource => "unvalidated_source",
+            Self::StunMalformed => "stun_malformed",
+            Self::StunUnauthenticated => "stun_unauthenticated",
+            Self::DtlsRefused => "dtls_refused",
+            Self::NoKeys => "no_keys",
+            Self::SrtpAuthentication => "srtp_authentication",
+            Self::SrtpReplayed => "srtp_replayed",
+            Self::RtpMalformed => "rtp_malformed",
+            Self::UnknownStream => "unknown_stream",
+            Self::TooManyStreams => "too_many_streams",
+            Self::PacerFull => "pacer_full",
+            Self::RetransmissionBudget => "retransmission_budget",
+        }
+    }
+}
+
+/// What is there at this moment; the gateway reads it once a second for its gauges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Rooms.
+    pub rooms: usize,
+    /// Participants per room, one entry a room.
+    pub room_sizes: Vec<usize>,
+    /// Participants by role, in the order of [`Role::ALL`].
+    pub participants: [usize; Role::ALL.len()],
+    /// Participants by network class, in the order of [`NetworkClass::ALL`].
+    pub network_classes: [usize; NetworkClass::ALL.len()],
+    /// Published audio tracks.
+    pub audio_tracks: usize,
+    /// Published video tracks.
+    pub video_tracks: usize,
+    /// Audio subscriptions.
+    pub audio_subscriptions: usize,
+    /// Video subscriptions by the rung they get, in the order of [`Rung::ALL`].
+    pub video_subscriptions: [usize; Rung::ALL.len()],
+    /// Video subscriptions with HD permission.
+    pub hd_permitted: usize,
+}

@@ -1,0 +1,43 @@
+//! Every bound of the media plane, with its reason. Reaching one is counted, never fatal.
+
+use std::time::Duration;
+
+/// Largest datagram that is looked at: what browsers send over a 1500-byte path.
+pub const MAX_DATAGRAM: usize = 1_500;
+
+/// Rooms of one media worker.
+pub const MAX_ROOMS: usize = 1_000;
+
+/// Participants of one room: rooms of 8, and as many observers again.
+pub const MAX_PARTICIPANTS: usize = 16;
+
+/// Tracks that one participant may publish: microphone, camera, screen, and an exam camera.
+pub const MAX_TRACKS: usize = 4;
+
+/// Simulcast encodings of one track, as `RTCRtpSender` knows them.
+pub const MAX_ENCODINGS: usize = 3;
+
+/// Tracks that one participant may receive: all of a full room's microphones and cameras, and a screen.
+pub const MAX_SUBSCRIPTIONS: usize = 2 * MAX_PARTICIPANTS + 1;
+
+/// Text of one session description (`hardening`: an offer of 24 media descriptions is under 64 KiB).
+pub const MAX_SDP_BYTES: usize = 64 * 1024;
+
+/// Media descriptions of one session description.
+pub const MAX_MEDIA_DESCRIPTIONS: usize = MAX_TRACKS + MAX_SUBSCRIPTIONS;
+
+/// Streams (SSRCs) that one participant may send: media and RTX of every encoding of every track.
+pub const MAX_STREAMS: usize = 2 * MAX_ENCODINGS * MAX_TRACKS;
+
+/// Addresses of one participant that have passed an authenticated check: a phone with two radios on two
+/// address families, and one more behind a NAT that just rebound.
+pub const MAX_VALIDATED_ADDRESSES: usize = 8;
+
+/// Without an authenticated check for this long, consent has expired (RFC 7675 §5.1).
+pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A transport that has passed no check this long after its offer is given up.
+pub const ICE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A DTLS handshake that takes longer is given up.
+pub const DTLS_TIMEOUT: Duration = Duration::from_secs(10);
