@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Session descriptions: the client's offer becomes typed values, and those become the gateway's answer
+//! (RFC 8829, RFC 8866). Pure text in, text out; the client always offers and the gateway always answers,
+//! as an ICE-lite, DTLS-passive peer that bundles everything on one transport.
+
+mod answer;
+mod codec;
+mod offer;
+mod section;
+mod simulcast;
+mod token;
+
+pub(crate) use answer::{
+    GatewayDirection, LinePlan, LocalTransport, NegotiatedCodec, NegotiatedMedia, NegotiatedTransport,
+    SendPlan, negotiate,
+};
+pub(crate) use codec::{Codec, H264Profile};
+pub(crate) use offer::{LineKind, RemoteOffer, RemoteStream};
+pub(crate) use token::{Mid, Rid};
