@@ -42,7 +42,9 @@ mod tests {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
             assert_eq!(parse(&format(Duration::from_millis(millis))), parse(text), "{text}");
         }
-        for text in ["", "5", "s", "5 s", "-5s", "1.5s", "5weeks", "99999999999999999999d", "9999999999999999d"] {
+        for text in
+            ["", "5", "s", "5 s", "-5s", "1.5s", "5weeks", "99999999999999999999d", "9999999999999999d"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

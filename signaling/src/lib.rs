@@ -5,12 +5,22 @@
 //! It knows the media plane only as a [`MediaLink`](media_link::MediaLink), and metrics only as
 //! [`Sample`](sample::Sample)s that somebody counts.
 
+mod close_reason;
 pub mod config;
+mod constant_time;
+mod consult;
+mod display_name;
 mod duration_text;
+mod event_log;
 mod limits;
 pub mod media_link;
+mod message_type;
 pub mod redacted;
+mod registry;
+mod room;
 pub mod sample;
+mod session;
 mod start;
+mod unix_time;
 
 pub use start::{Census, Signaling, StartError, start};

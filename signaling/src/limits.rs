@@ -1,1 +1,109 @@
 //! Every bound of the control plane, with its reason. Reaching one is counted, never fatal.
+
+use std::time::Duration;
+
+/// A dropped session waits this long for its client: a walk through a tunnel, a reboot of a home router.
+pub(crate) const RESUME_WINDOW: Duration = Duration::from_secs(60);
+
+/// The media plane answers an offer within milliseconds; one that takes this long is not there.
+pub(crate) const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client says `hello` right after it connects.
+pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Clients ping every 20 seconds; this allows for one that is late by half.
+pub(crate) const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One message that the socket does not take in this time means that nobody reads.
+pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A consult that just ended is remembered for as long as a hello may be on its way with older knowledge.
+pub(crate) const ENDED_MEMORY: Duration = Duration::from_secs(60);
+
+/// Consults that just ended; at more, the oldest is forgotten.
+pub(crate) const MAX_ENDED_MEMORY: usize = 4_096;
+
+/// Sessions in all, connected or dropped: ten times what one node carries as media.
+pub(crate) const MAX_SESSIONS: usize = 20_000;
+
+/// Events that a session keeps for a resume. Those that replace one another count once, so this is
+/// a minute of joins, leaves and tracks in the liveliest room.
+pub(crate) const MAX_LOGGED_EVENTS: usize = 256;
+
+/// Offers of one session without an answer: one under way, and a few from a network that changes twice.
+pub(crate) const MAX_OPEN_NEGOTIATIONS: usize = 4;
+
+/// Media descriptions that an offer may list as sending: microphone, camera, screen, exam camera, with room.
+pub(crate) const MAX_OFFERED_TRACKS: usize = 8;
+
+/// Media descriptions that an offer may list as receiving.
+pub(crate) const MAX_OFFERED_SUBSCRIPTIONS: usize = 64;
+
+/// Tracks of one room: sixteen participants with four each.
+pub(crate) const MAX_ROOM_TRACKS: usize = 64;
+
+/// Characters of a participant's name.
+pub(crate) const MAX_NAME_CHARS: usize = 64;
+
+/// Characters of a consult's subject.
+pub(crate) const MAX_SUBJECT_CHARS: usize = 256;
+
+/// Characters of an idempotency key; UUIDs have 36.
+pub(crate) const MAX_IDEMPOTENCY_KEY: usize = 128;
+
+/// A WebSocket message: an offer of 24 media descriptions is under half of it.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Messages of one connection per second, and at once: a page that joins sends about ten.
+pub(crate) const MESSAGE_RATE: f64 = 20.0;
+/// See [`MESSAGE_RATE`].
+pub(crate) const MESSAGE_BURST: f64 = 40.0;
+
+/// Messages that wait for a slow reader.
+pub(crate) const MAX_OUTBOX_MESSAGES: usize = 64;
+
+/// Bytes that wait for a slow reader.
+pub(crate) const MAX_OUTBOX_BYTES: usize = 256 * 1024;
+
+/// The header of a request, or the first byte of a connection.
+pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The body of a request.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The body of a request: a consult with sixteen participants has 2 KiB.
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The header of a request.
+pub(crate) const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Fields in the header of a request.
+pub(crate) const MAX_HEADER_FIELDS: usize = 64;
+
+/// Data that a peer does not take in this time ends its connection (`TCP_USER_TIMEOUT`).
+pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// API requests per second of one address.
+pub(crate) const API_RATE: f64 = 20.0;
+
+/// Failed proofs of one address per minute; a hospital's address is shared, so a valid proof passes anyway.
+pub(crate) const MISS_BURST: f64 = 10.0;
+/// See [`MISS_BURST`].
+pub(crate) const MISS_RATE: f64 = MISS_BURST / 60.0;
+
+/// A failed proof beyond the rate is answered this late.
+pub(crate) const MISS_DELAY: Duration = Duration::from_secs(1);
+
+/// Addresses that a limiter remembers, about 10 MiB; a full table forgets the one that waited longest.
+pub(crate) const MAX_LIMITED_ADDRESSES: usize = 100_000;
+
+/// Inputs of the control loop that may wait; a full queue makes sockets wait.
+pub(crate) const MAX_LOOP_INPUTS: usize = 1_024;
+
+/// Commands that wait where the media plane's own queue is full.
+pub(crate) const MAX_MEDIA_BACKLOG: usize = 4_096;
+
+/// Records that wait for the store.
+pub(crate) const MAX_STORE_BACKLOG: usize = 4_096;
+
+/// Samples that wait for their observer.
+pub(crate) const MAX_SAMPLES: usize = 8_192;

@@ -87,9 +87,5 @@ impl Signaling {
 pub async fn start(config: SignalingConfig, media: MediaLink) -> Result<Signaling, StartError> {
     let _ = (config, media);
     let (_, samples) = mpsc::channel(1);
-    Ok(Signaling {
-        local_address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        samples,
-        drawn_api_key: None,
-    })
+    Ok(Signaling { local_address: SocketAddr::from(([127, 0, 0, 1], 0)), samples, drawn_api_key: None })
 }

@@ -10,7 +10,7 @@ use crate::quality::{PairQuality, UplinkPlan};
 use crate::track::{Role, Track, TrackSource};
 
 /// Says which offer an answer belongs to; drawn by whoever sends the offer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NegotiationId(pub u64);
 

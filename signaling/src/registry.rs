@@ -1,0 +1,440 @@
+//! Every live session and room. Messages, media events and time go in; answers, events, media commands,
+//! records and samples come out. It does no IO, reads no clock, and draws chance from an argument.
+
+mod media_reports;
+mod requests;
+#[cfg(test)]
+mod stories;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use protocol::PROTOCOL_VERSION;
+use protocol::client_message::Resume;
+use protocol::id::{ConsultId, ParticipantId, RoomId, SessionId};
+use protocol::media_message::{MediaAction, MediaCommand, NegotiationId};
+use protocol::quality::HdMode;
+use protocol::server_message::{
+    EndReason, ErrorCode, Event, Response, ResponseEnvelope, ServerMessage, Welcome,
+};
+use protocol::track::Role;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::close_reason::CloseReason;
+use crate::constant_time;
+use crate::consult::Admission;
+use crate::limits::{ENDED_MEMORY, HELLO_TIMEOUT, MAX_ENDED_MEMORY, MAX_SESSIONS, RESUME_WINDOW};
+use crate::message_type::{error_text, server_message_type};
+use crate::room::Room;
+use crate::sample::{AuthFailure, Limit, Sample};
+use crate::session::{ConnectionId, Link, Session};
+use crate::start::Census;
+
+/// What the control plane wants done or known.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Output {
+    /// To one client.
+    Send { connection: ConnectionId, message: ServerMessage },
+    /// To the media plane.
+    Media(MediaCommand),
+    /// Close a connection, after what was sent to it.
+    Close { connection: ConnectionId, reason: CloseReason },
+    /// To the store.
+    Record(SessionStep),
+    /// To the observer.
+    Count(Sample),
+}
+
+/// A step of a session that the store keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionStep {
+    Started { session: SessionId, consult: ConsultId, participant: ParticipantId },
+    Joined { session: SessionId },
+    Ended { session: SessionId, reason: EndReason },
+}
+
+/// Something that happens unless something else does first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Deadline {
+    Hello(ConnectionId),
+    Resume(SessionId),
+    Negotiation(NegotiationId),
+}
+
+/// An offer that the media plane has not answered yet.
+#[derive(Debug, Clone, Copy)]
+struct Negotiation {
+    session: SessionId,
+    connection: ConnectionId,
+    request: u32,
+    asked_at: Instant,
+}
+
+/// A consult that ended a short while ago.
+struct EndedConsult {
+    consult: ConsultId,
+    at: Instant,
+}
+
+/// Every live session and room.
+pub(crate) struct Registry {
+    hd_mode: HdMode,
+    max_participants: usize,
+    rng: StdRng,
+    sessions: HashMap<SessionId, Session>,
+    /// `None` until the connection has said hello.
+    session_by_connection: HashMap<ConnectionId, Option<SessionId>>,
+    session_by_participant: HashMap<ParticipantId, SessionId>,
+    rooms: HashMap<RoomId, Room>,
+    negotiations: HashMap<NegotiationId, Negotiation>,
+    last_negotiation: u64,
+    ended: VecDeque<EndedConsult>,
+    deadlines: BTreeSet<(Instant, Deadline)>,
+    outputs: VecDeque<Output>,
+}
+
+impl Registry {
+    /// Makes an empty registry. `rng` draws session ids and secrets.
+    pub(crate) fn new(hd_mode: HdMode, max_participants: usize, rng: StdRng) -> Self {
+        Self {
+            hd_mode,
+            max_participants,
+            rng,
+            sessions: HashMap::new(),
+            session_by_connection: HashMap::new(),
+            session_by_participant: HashMap::new(),
+            rooms: HashMap::new(),
+            negotiations: HashMap::new(),
+            last_negotiation: 0,
+            ended: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A connection is there; it has [`HELLO_TIMEOUT`] to say hello.
+    pub(crate) fn handle_connect(&mut self, now: Instant, connection: ConnectionId) {
+        self.session_by_connection.insert(connection, None);
+        self.deadlines.insert((now + HELLO_TIMEOUT, Deadline::Hello(connection)));
+    }
+
+    /// An admitted participant said hello: a session goes on, or a new one begins.
+    pub(crate) fn handle_hello(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        request: u32,
+        admission: Admission,
+        resume: Option<Resume>,
+    ) {
+        match self.session_by_connection.get(&connection) {
+            None => return,
+            Some(Some(_)) => {
+                self.refuse(connection, request, ErrorCode::MalformedMessage);
+                return;
+            }
+            Some(None) => {}
+        }
+        if self.ended.iter().any(|ended| ended.consult == admission.consult) {
+            self.count(Sample::AuthFailure(AuthFailure::ConsultClosed));
+            self.refuse(connection, request, ErrorCode::ConsultClosed);
+            self.close(connection, CloseReason::ConsultEnded);
+            return;
+        }
+        match resume {
+            Some(resume) => self.resume_session(now, connection, request, &admission, &resume),
+            None => self.begin_session(connection, request, admission),
+        }
+    }
+
+    /// A connection is gone; its session waits for [`RESUME_WINDOW`].
+    pub(crate) fn handle_disconnect(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(Some(id)) = self.session_by_connection.remove(&connection) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.connection() != Some(connection) {
+            return;
+        }
+        session.link = Link::Dropped { since: now };
+        self.deadlines.insert((now + RESUME_WINDOW, Deadline::Resume(id)));
+        self.tell_others_of(id);
+    }
+
+    /// A consult was closed: its sessions end, and later ones are refused.
+    pub(crate) fn handle_consult_end(&mut self, now: Instant, consult: ConsultId) {
+        self.ended.push_back(EndedConsult { consult, at: now });
+        if self.ended.len() > MAX_ENDED_MEMORY {
+            self.ended.pop_front();
+        }
+        self.end_where(EndReason::ConsultClosed, |session| session.admission.consult == consult);
+    }
+
+    /// The gateway stops: every session ends.
+    pub(crate) fn handle_shutdown(&mut self) {
+        self.end_where(EndReason::Shutdown, |_| true);
+    }
+
+    /// Time has passed.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while self.ended.front().is_some_and(|ended| now >= ended.at + ENDED_MEMORY) {
+            self.ended.pop_front();
+        }
+        while let Some(&(at, deadline)) = self.deadlines.first()
+            && at <= now
+        {
+            self.deadlines.pop_first();
+            match deadline {
+                Deadline::Hello(connection) => self.expire_hello(connection),
+                Deadline::Resume(session) => self.expire_session(now, session),
+                Deadline::Negotiation(negotiation) => self.expire_negotiation(now, negotiation),
+            }
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`] at the latest.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The next thing to do or know; call until `None`.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What is there at this moment.
+    pub(crate) fn census(&self) -> Census {
+        let mut census = Census { rooms: self.rooms.len(), ..Census::default() };
+        for session in self.sessions.values() {
+            match session.link {
+                Link::Connected(_) => census.connected_sessions += 1,
+                Link::Dropped { .. } => census.dropped_sessions += 1,
+            }
+            if session.is_in_room()
+                && let Some(index) = Role::ALL.iter().position(|role| *role == session.admission.role)
+                && let Some(participants) = census.participants_by_role.get_mut(index)
+            {
+                *participants += 1;
+            }
+        }
+        census
+    }
+
+    fn begin_session(&mut self, connection: ConnectionId, request: u32, admission: Admission) {
+        if let Some(older) = self.session_by_participant.get(&admission.participant).copied() {
+            self.end_session(older, EndReason::Replaced);
+        }
+        if self.sessions.len() >= MAX_SESSIONS {
+            self.count(Sample::LimitHit(Limit::Sessions));
+            self.refuse(connection, request, ErrorCode::Internal);
+            self.close(connection, CloseReason::Overloaded);
+            return;
+        }
+        let id = SessionId::from_bits(self.rng.random());
+        let secret = SessionId::from_bits(self.rng.random()).to_string();
+        let (consult, participant) = (admission.consult, admission.participant);
+        self.sessions.insert(id, Session::new(id, admission, secret.into(), connection));
+        self.session_by_connection.insert(connection, Some(id));
+        self.session_by_participant.insert(participant, id);
+        self.outputs.push_back(Output::Record(SessionStep::Started { session: id, consult, participant }));
+        self.welcome(connection, request, id, Continuity::Begun);
+    }
+
+    /// Takes up a session where its client shows the secret and has missed nothing that was dropped.
+    fn resume_session(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        request: u32,
+        admission: &Admission,
+        resume: &Resume,
+    ) {
+        let Some(id) = self.session_by_participant.get(&admission.participant).copied() else {
+            self.lose_session(connection, request);
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if !constant_time::equal(session.secret.reveal(), &resume.secret) {
+            self.count(Sample::AuthFailure(AuthFailure::ResumeSecret));
+            self.lose_session(connection, request);
+            return;
+        }
+        let Ok(missed) =
+            session.log.since(resume.last_sequence).map(|missed| missed.cloned().collect::<Vec<_>>())
+        else {
+            self.lose_session(connection, request);
+            return;
+        };
+        let older = std::mem::replace(&mut session.link, Link::Connected(connection));
+        self.session_by_connection.insert(connection, Some(id));
+        self.count(Sample::Resume { resumed: true });
+        match older {
+            Link::Dropped { since } => {
+                self.deadlines.remove(&(since + RESUME_WINDOW, Deadline::Resume(id)));
+                self.count(Sample::ResumedAfter(now.saturating_duration_since(since)));
+            }
+            Link::Connected(older) => {
+                self.session_by_connection.remove(&older);
+                self.close(older, CloseReason::Replaced);
+            }
+        }
+        self.welcome(connection, request, id, Continuity::Resumed);
+        for event in missed {
+            self.send(connection, ServerMessage::Event(event));
+        }
+        if let Link::Dropped { .. } = older {
+            self.tell_others_of(id);
+        }
+    }
+
+    /// The connection stays and may say hello anew.
+    fn lose_session(&mut self, connection: ConnectionId, request: u32) {
+        self.count(Sample::Resume { resumed: false });
+        self.refuse(connection, request, ErrorCode::SessionLost);
+    }
+
+    fn welcome(&mut self, connection: ConnectionId, request: u32, id: SessionId, continuity: Continuity) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let welcome = Welcome {
+            version: PROTOCOL_VERSION,
+            session: id,
+            resume_secret: session.secret.reveal().clone(),
+            resumed: match continuity {
+                Continuity::Begun => false,
+                Continuity::Resumed => true,
+            },
+            consult: session.admission.consult,
+            subject: session.admission.subject.reveal().clone(),
+            participant: session.participant(),
+            role: session.admission.role,
+            hd_mode: self.hd_mode,
+        };
+        self.respond(connection, request, Response::Welcome(welcome));
+    }
+
+    fn expire_hello(&mut self, connection: ConnectionId) {
+        if self.session_by_connection.get(&connection) == Some(&None) {
+            self.count(Sample::LimitHit(Limit::HelloTime));
+            self.close(connection, CloseReason::TooSlow);
+        }
+    }
+
+    fn expire_session(&mut self, now: Instant, id: SessionId) {
+        if let Some(Session { link: Link::Dropped { since }, .. }) = self.sessions.get(&id)
+            && now >= *since + RESUME_WINDOW
+        {
+            self.end_session(id, EndReason::TimedOut);
+        }
+    }
+
+    fn end_where(&mut self, reason: EndReason, ends: impl Fn(&Session) -> bool) {
+        let ending: Vec<_> =
+            self.sessions.values().filter(|session| ends(session)).map(|session| session.id).collect();
+        for id in ending {
+            self.end_session(id, reason);
+        }
+    }
+
+    /// Ends a session: its client, the others, the media plane and the store learn of it.
+    fn end_session(&mut self, id: SessionId, reason: EndReason) {
+        let Some(mut session) = self.sessions.remove(&id) else { return };
+        if self.session_by_participant.get(&session.participant()) == Some(&id) {
+            self.session_by_participant.remove(&session.participant());
+        }
+        if let Link::Dropped { since } = session.link {
+            self.deadlines.remove(&(since + RESUME_WINDOW, Deadline::Resume(id)));
+        }
+        if let Some(connection) = session.connection() {
+            if reason != EndReason::Left {
+                let ended = session.log.push(Event::Ended { reason });
+                self.send(connection, ServerMessage::Event(ended));
+            }
+            self.session_by_connection.remove(&connection);
+            self.close(connection, reason.into());
+        }
+        if session.is_in_room() {
+            self.leave_room(&session);
+        }
+        self.outputs.push_back(Output::Record(SessionStep::Ended { session: id, reason }));
+        self.count(Sample::SessionEnded(reason));
+    }
+
+    fn leave_room(&mut self, session: &Session) {
+        let (id, participant) = (session.room(), session.participant());
+        self.command(id, participant, MediaAction::Leave);
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let tracks = room.remove_member(participant);
+        if room.members.is_empty() {
+            self.rooms.remove(&id);
+            return;
+        }
+        for track in tracks {
+            self.tell_room(id, participant, &Event::TrackUnpublished { track });
+        }
+        self.tell_room(id, participant, &Event::ParticipantLeft { participant });
+    }
+
+    /// Tells the room how a participant looks from here on.
+    fn tell_others_of(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let (room, participant) = (session.room(), session.participant());
+        if let Some(seen) = session.as_seen() {
+            self.tell_room(room, participant, &Event::ParticipantChanged(seen));
+        }
+    }
+
+    /// Tells everyone in a room but one.
+    fn tell_room(&mut self, room: RoomId, except: ParticipantId, event: &Event) {
+        let Some(room) = self.rooms.get(&room) else { return };
+        let listeners: Vec<_> =
+            room.members.iter().filter(|(member, _)| *member != except).copied().collect();
+        for (_, session) in listeners {
+            self.tell(session, event.clone());
+        }
+    }
+
+    /// Numbers and keeps an event, and sends it where the client is there.
+    fn tell(&mut self, id: SessionId, event: Event) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let envelope = session.log.push(event);
+        if let Some(connection) = session.connection() {
+            self.send(connection, ServerMessage::Event(envelope));
+        }
+    }
+
+    fn respond(&mut self, connection: ConnectionId, request: u32, response: Response) {
+        self.send(connection, ServerMessage::Response(ResponseEnvelope { id: request, response }));
+    }
+
+    fn refuse(&mut self, connection: ConnectionId, request: u32, code: ErrorCode) {
+        self.refuse_because(connection, request, code, error_text(code));
+    }
+
+    fn refuse_because(&mut self, connection: ConnectionId, request: u32, code: ErrorCode, why: &str) {
+        self.count(Sample::Error(code));
+        self.respond(connection, request, Response::Error { code, message: why.to_owned() });
+    }
+
+    fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
+        self.count(Sample::MessageOut(server_message_type(&message)));
+        self.outputs.push_back(Output::Send { connection, message });
+    }
+
+    fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
+        self.outputs.push_back(Output::Close { connection, reason });
+    }
+
+    fn command(&mut self, room: RoomId, participant: ParticipantId, action: MediaAction) {
+        self.outputs.push_back(Output::Media(MediaCommand { room, participant, action }));
+    }
+
+    fn count(&mut self, sample: Sample) {
+        self.outputs.push_back(Output::Count(sample));
+    }
+}
+
+/// Whether a welcome is the first of its session.
+#[derive(Clone, Copy)]
+enum Continuity {
+    Begun,
+    Resumed,
+}

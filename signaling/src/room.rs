@@ -1,0 +1,61 @@
+//! A room as the control plane knows it: who entered, in which order, and what they publish.
+
+use protocol::id::{ParticipantId, SessionId, TrackId};
+use protocol::track::Track;
+
+use crate::limits::MAX_ROOM_TRACKS;
+
+/// Who and what is in a room.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// In the order they came.
+    pub(crate) members: Vec<(ParticipantId, SessionId)>,
+    pub(crate) tracks: Vec<Track>,
+}
+
+impl Room {
+    pub(crate) fn member(&self, participant: ParticipantId) -> Option<SessionId> {
+        self.members.iter().find(|(member, _)| *member == participant).map(|(_, session)| *session)
+    }
+
+    /// Whether somebody else publishes the track.
+    pub(crate) fn offers(&self, track: TrackId, to: ParticipantId) -> bool {
+        self.tracks.iter().any(|known| known.id == track && known.publisher != to)
+    }
+
+    /// Adds or changes a track; `None` where there is nothing new to tell.
+    pub(crate) fn set_track(&mut self, track: Track) -> Option<TrackChange> {
+        let has_place = self.tracks.len() < MAX_ROOM_TRACKS;
+        match self.tracks.iter_mut().find(|known| known.id == track.id) {
+            Some(known) if *known == track => None,
+            Some(known) => {
+                *known = track;
+                Some(TrackChange::Muted)
+            }
+            None => has_place.then(|| {
+                self.tracks.push(track);
+                TrackChange::Published
+            }),
+        }
+    }
+
+    /// Removes a track; whether it was there.
+    pub(crate) fn remove_track(&mut self, track: TrackId) -> bool {
+        let before = self.tracks.len();
+        self.tracks.retain(|known| known.id != track);
+        self.tracks.len() < before
+    }
+
+    /// Removes a member and its tracks, and returns these.
+    pub(crate) fn remove_member(&mut self, participant: ParticipantId) -> Vec<TrackId> {
+        self.members.retain(|(member, _)| *member != participant);
+        self.tracks.extract_if(.., |track| track.publisher == participant).map(|track| track.id).collect()
+    }
+}
+
+/// What is new about a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TrackChange {
+    Published,
+    Muted,
+}

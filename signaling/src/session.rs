@@ -1,0 +1,143 @@
+//! A session: one resumable signaling lifetime of a participant, from `hello` through lobby and room until
+//! it is gone. It outlives its connection by [`RESUME_WINDOW`](crate::limits::RESUME_WINDOW).
+
+use std::time::Instant;
+
+use protocol::id::{ParticipantId, RoomId, SessionId, TrackId};
+use protocol::network_class::{NetworkClass, NetworkReport};
+use protocol::server_message::Participant;
+
+use crate::consult::Admission;
+use crate::event_log::EventLog;
+use crate::limits::MAX_OFFERED_TRACKS;
+use crate::redacted::Redacted;
+
+/// One WebSocket connection; drawn by the shell, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// One resumable signaling lifetime of a participant.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) admission: Admission,
+    /// Resumes the session.
+    pub(crate) secret: Redacted<String>,
+    pub(crate) link: Link,
+    pub(crate) place: Place,
+    pub(crate) log: EventLog,
+    pub(crate) network_class: NetworkClass,
+    pub(crate) open_negotiations: usize,
+    /// The latest report of each source that came before the join.
+    early_reports: Vec<NetworkReport>,
+    /// Tracks that answers have named, published yet or not.
+    own_tracks: Vec<TrackId>,
+}
+
+/// Whether the client can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    Connected(ConnectionId),
+    Dropped { since: Instant },
+}
+
+/// Where in the consult a session is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Welcomed; no media, and not seen by others.
+    Lobby,
+    /// In the room.
+    Room { name: Redacted<String>, since: Instant, media: MediaState },
+}
+
+/// Whether media of this session has ever flowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MediaState {
+    Awaited,
+    Reached,
+}
+
+impl Session {
+    pub(crate) fn new(
+        id: SessionId,
+        admission: Admission,
+        secret: Redacted<String>,
+        connection: ConnectionId,
+    ) -> Self {
+        Self {
+            id,
+            admission,
+            secret,
+            link: Link::Connected(connection),
+            place: Place::Lobby,
+            log: EventLog::default(),
+            network_class: NetworkClass::Unknown,
+            open_negotiations: 0,
+            early_reports: Vec::new(),
+            own_tracks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn room(&self) -> RoomId {
+        self.admission.consult.into()
+    }
+
+    pub(crate) fn participant(&self) -> ParticipantId {
+        self.admission.participant
+    }
+
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        match self.link {
+            Link::Connected(connection) => Some(connection),
+            Link::Dropped { .. } => None,
+        }
+    }
+
+    pub(crate) fn is_in_room(&self) -> bool {
+        match self.place {
+            Place::Room { .. } => true,
+            Place::Lobby => false,
+        }
+    }
+
+    /// The participant as others see it; none in the lobby.
+    pub(crate) fn as_seen(&self) -> Option<Participant> {
+        match &self.place {
+            Place::Lobby => None,
+            Place::Room { name, .. } => Some(Participant {
+                id: self.participant(),
+                name: name.reveal().clone(),
+                role: self.admission.role,
+                network_class: self.network_class,
+                connected: self.connection().is_some(),
+            }),
+        }
+    }
+
+    /// Keeps a report for the join; the latest of its source.
+    pub(crate) fn keep_report(&mut self, report: NetworkReport) {
+        self.early_reports.retain(|kept| kept.source != report.source);
+        self.early_reports.push(report);
+    }
+
+    pub(crate) fn take_reports(&mut self) -> Vec<NetworkReport> {
+        std::mem::take(&mut self.early_reports)
+    }
+
+    /// Learns of tracks that an answer made.
+    pub(crate) fn add_tracks(&mut self, tracks: impl Iterator<Item = TrackId>) {
+        for track in tracks {
+            if !self.owns(track) && self.own_tracks.len() < MAX_OFFERED_TRACKS {
+                self.own_tracks.push(track);
+            }
+        }
+    }
+
+    pub(crate) fn forget_track(&mut self, track: TrackId) {
+        self.own_tracks.retain(|own| *own != track);
+    }
+
+    pub(crate) fn owns(&self, track: TrackId) -> bool {
+        self.own_tracks.contains(&track)
+    }
+}
