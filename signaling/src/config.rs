@@ -37,6 +37,8 @@ pub struct SignalingConfig {
     pub hd_mode: HdMode,
     /// Participants of one consult.
     pub max_participants: usize,
+    /// API requests per second from one address.
+    pub api_requests_per_second: u32,
     /// Connections in all.
     pub max_connections: usize,
     /// Connections from one IPv4 address or IPv6 /64: a hospital behind one address needs many.
@@ -55,6 +57,7 @@ impl Default for SignalingConfig {
             link_lifetime: Duration::from_secs(24 * 3_600),
             hd_mode: HdMode::default(),
             max_participants: 16,
+            api_requests_per_second: 20,
             max_connections: 10_000,
             max_connections_per_address: 500,
         }

@@ -5,6 +5,7 @@
 //! It knows the media plane only as a [`MediaLink`](media_link::MediaLink), and metrics only as
 //! [`Sample`](sample::Sample)s that somebody counts.
 
+mod address_limiter;
 mod close_reason;
 pub mod config;
 mod constant_time;
@@ -12,6 +13,7 @@ mod consult;
 mod display_name;
 mod duration_text;
 mod event_log;
+mod key_file;
 mod limits;
 pub mod media_link;
 mod message_type;
@@ -21,6 +23,9 @@ mod room;
 pub mod sample;
 mod session;
 mod start;
+mod store;
+mod token;
+mod token_bucket;
 mod unix_time;
 
 pub use start::{Census, Signaling, StartError, start};

@@ -82,9 +82,6 @@ pub(crate) const MAX_HEADER_FIELDS: usize = 64;
 /// Data that a peer does not take in this time ends its connection (`TCP_USER_TIMEOUT`).
 pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// API requests per second of one address.
-pub(crate) const API_RATE: f64 = 20.0;
-
 /// Failed proofs of one address per minute; a hospital's address is shared, so a valid proof passes anyway.
 pub(crate) const MISS_BURST: f64 = 10.0;
 /// See [`MISS_BURST`].
@@ -93,7 +90,8 @@ pub(crate) const MISS_RATE: f64 = MISS_BURST / 60.0;
 /// A failed proof beyond the rate is answered this late.
 pub(crate) const MISS_DELAY: Duration = Duration::from_secs(1);
 
-/// Addresses that a limiter remembers, about 10 MiB; a full table forgets the one that waited longest.
+/// Addresses that a limiter remembers, about 10 MiB; a full table forgets
+/// those that have waited long enough, or else any.
 pub(crate) const MAX_LIMITED_ADDRESSES: usize = 100_000;
 
 /// Inputs of the control loop that may wait; a full queue makes sockets wait.
@@ -107,3 +105,27 @@ pub(crate) const MAX_STORE_BACKLOG: usize = 4_096;
 
 /// Samples that wait for their observer.
 pub(crate) const MAX_SAMPLES: usize = 8_192;
+
+/// A token of ours has under 500 bytes.
+pub(crate) const MAX_TOKEN_BYTES: usize = 2_048;
+
+/// Connections to the database: one writes, the others read.
+pub(crate) const STORE_CONNECTIONS: u32 = 4;
+
+/// A request does not wait longer for a connection to the database.
+pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Steps of sessions that one transaction keeps.
+pub(crate) const MAX_STORE_BATCH: usize = 256;
+
+/// A stopping gateway waits this long for clients to read that it stops.
+pub(crate) const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the census is taken.
+pub(crate) const CENSUS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Clocks of two machines may differ by this much.
+pub(crate) const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
+
+/// Longest life of a link, so that a lost one ends some day.
+pub(crate) const MAX_LINK_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3_600);

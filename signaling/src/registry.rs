@@ -6,7 +6,7 @@ mod requests;
 #[cfg(test)]
 mod stories;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 use protocol::PROTOCOL_VERSION;
@@ -327,8 +327,12 @@ impl Registry {
     }
 
     fn end_where(&mut self, reason: EndReason, ends: impl Fn(&Session) -> bool) {
-        let ending: Vec<_> =
+        let ending: HashSet<_> =
             self.sessions.values().filter(|session| ends(session)).map(|session| session.id).collect();
+        // First out of the rooms, so that nobody hears of others who end with them.
+        for room in self.rooms.values_mut() {
+            room.members.retain(|(_, member)| !ending.contains(member));
+        }
         for id in ending {
             self.end_session(id, reason);
         }
