@@ -1,0 +1,287 @@
+//! Finds out by experiment whether loss is congestion: on unusual loss without delay the rate is lowered
+//! once; if the loss does not answer, it belongs to the path and becomes the new usual, else the rate was
+//! the cause. Only first transmissions count, never what a probe or an overload of our own made.
+
+use std::time::Duration;
+
+use protocol::units::Bitrate;
+
+/// The loss on one path.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LossControl {
+    window: [Counts; BUCKETS],
+    newest: u64,
+    /// The share that is lost whatever the rate.
+    inherent: f64,
+    trial: Option<Trial>,
+    updated: Duration,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    sent: u32,
+    lost: u32,
+}
+
+/// The rate was lowered to see whether the loss answers.
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    since: Duration,
+    rate_before: Bitrate,
+    loss_before: f64,
+    counts: Counts,
+}
+
+/// What the loss asks of the rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum LossVerdict {
+    /// Nothing.
+    Usual,
+    /// Lower it to this, and watch.
+    Lower(Bitrate),
+    /// The loss was not the rate's doing: back to this.
+    Restore(Bitrate),
+}
+
+/// What a trial needs to know about the rate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LossContext {
+    pub(crate) target: Bitrate,
+    pub(crate) delivered: Option<Bitrate>,
+    pub(crate) round_trip: Duration,
+}
+
+impl LossControl {
+    /// Counts a first transmission that was sent at `sent` and reported at `now`.
+    pub(crate) fn count(&mut self, now: Duration, sent: Duration, fate: Fate) {
+        self.advance(now);
+        if let Some(counts) = self.window.get_mut(slot(self.newest)) {
+            counts.count(fate);
+        }
+        if let Some(trial) = &mut self.trial
+            && sent >= trial.since
+        {
+            trial.counts.count(fate);
+        }
+    }
+
+    /// The share lost over the last second.
+    pub(crate) fn loss(&self) -> f64 {
+        self.recent().share()
+    }
+
+    /// What the loss asks for. Not to be called while delay explains it.
+    pub(crate) fn judge(&mut self, now: Duration, context: &LossContext) -> LossVerdict {
+        self.advance(now);
+        let elapsed = now.saturating_sub(self.updated).min(BUCKET).as_secs_f64();
+        self.updated = now;
+        match self.trial {
+            Some(trial) => self.judge_trial(now, &trial, context.round_trip),
+            None => {
+                let recent = self.recent();
+                if recent.sent < FEWEST_PACKETS {
+                    return LossVerdict::Usual;
+                }
+                let loss = recent.share();
+                if loss < self.inherent {
+                    self.inherent += (loss - self.inherent) * FORGETTING * elapsed;
+                }
+                if loss <= self.inherent + recent.margin(self.inherent) {
+                    return LossVerdict::Usual;
+                }
+                let Some(delivered) = context.delivered else { return LossVerdict::Usual };
+                let lower = delivered.scaled(TRIAL_RATE).min(context.target);
+                self.trial = Some(Trial {
+                    since: now,
+                    rate_before: context.target,
+                    loss_before: loss,
+                    counts: Counts::default(),
+                });
+                LossVerdict::Lower(lower)
+            }
+        }
+    }
+
+    /// Forgets what was counted: the loss was made by an overload or an outage.
+    pub(crate) fn discard(&mut self) {
+        self.window = [Counts::default(); BUCKETS];
+        self.trial = None;
+    }
+
+    fn judge_trial(&mut self, now: Duration, trial: &Trial, round_trip: Duration) -> LossVerdict {
+        let lasted = now.saturating_sub(trial.since);
+        let enough = trial.counts.sent >= FEWEST_PACKETS && lasted >= TRIAL + round_trip;
+        if !enough {
+            if lasted > LONGEST_TRIAL {
+                self.trial = None;
+            }
+            return LossVerdict::Usual;
+        }
+        self.window = [Counts::default(); BUCKETS];
+        self.trial = None;
+        let loss = trial.counts.share();
+        let excess = (loss - self.inherent, trial.loss_before - self.inherent);
+        // Little loss falls by chance alone; what the rate made ends where the rate fits.
+        let answered = excess.0 < excess.1 * ANSWER && (excess.0 < ENDED || excess.1 > CERTAIN);
+        if answered {
+            return LossVerdict::Usual;
+        }
+        self.inherent = loss.max(self.inherent).min(GREATEST_INHERENT);
+        LossVerdict::Restore(trial.rate_before)
+    }
+
+    fn recent(&self) -> Counts {
+        self.window.iter().fold(Counts::default(), |sum, counts| Counts {
+            sent: sum.sent + counts.sent,
+            lost: sum.lost + counts.lost,
+        })
+    }
+
+    fn advance(&mut self, now: Duration) {
+        let now = u64::try_from(now.as_millis() / BUCKET.as_millis()).unwrap_or(u64::MAX);
+        let passed = now.saturating_sub(self.newest).min(BUCKETS as u64);
+        for step in 1..=passed {
+            if let Some(counts) = self.window.get_mut(slot(now - passed + step)) {
+                *counts = Counts::default();
+            }
+        }
+        self.newest = self.newest.max(now);
+    }
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It arrived.
+    Arrived,
+    /// It was counted as lost, and arrived after all.
+    ArrivedAfterAll,
+    /// It is missing.
+    Lost,
+}
+
+impl Counts {
+    fn count(&mut self, fate: Fate) {
+        match fate {
+            Fate::Arrived => self.sent = self.sent.saturating_add(1),
+            Fate::ArrivedAfterAll => self.lost = self.lost.saturating_sub(1),
+            Fate::Lost => {
+                self.sent = self.sent.saturating_add(1);
+                self.lost = self.lost.saturating_add(1);
+            }
+        }
+    }
+
+    fn share(&self) -> f64 {
+        if self.sent == 0 { 0.0 } else { f64::from(self.lost) / f64::from(self.sent) }
+    }
+
+    /// What chance alone may add to a loss of `expected`, and what is too little to bother.
+    fn margin(&self, expected: f64) -> f64 {
+        let expected = expected.max(LEAST_EXPECTED);
+        let deviation = (expected * (1.0 - expected) / f64::from(self.sent.max(1))).sqrt();
+        LEAST_MARGIN + DEVIATIONS * deviation
+    }
+}
+
+fn slot(bucket: u64) -> usize {
+    (bucket % BUCKETS as u64) as usize
+}
+
+const BUCKET: Duration = Duration::from_millis(100);
+
+/// One second of loss.
+const BUCKETS: usize = 10;
+
+/// Audio alone sends 50 packets a second.
+const FEWEST_PACKETS: u32 = 30;
+
+/// Below this, Opus and NACK repair the loss unheard and unseen.
+const LEAST_MARGIN: f64 = 0.04;
+
+/// Chance exceeds it in one of a few hundred seconds.
+const DEVIATIONS: f64 = 2.5;
+
+/// A path without loss has some all the same.
+const LEAST_EXPECTED: f64 = 0.01;
+
+/// Of what arrives: a policer then loses nothing more.
+const TRIAL_RATE: f64 = 0.95;
+
+/// How long a trial collects, beside the round trip.
+const TRIAL: Duration = Duration::from_millis(600);
+
+/// A trial that collects nothing for so long is off.
+const LONGEST_TRIAL: Duration = Duration::from_secs(3);
+
+/// Loss that falls to this share of its excess has answered.
+const ANSWER: f64 = 0.6;
+
+/// So much excess is as good as none.
+const ENDED: f64 = 0.02;
+
+/// So much excess does not fall by chance.
+const CERTAIN: f64 = 0.15;
+
+/// Above it, the path is useless at any rate.
+const GREATEST_INHERENT: f64 = 0.3;
+
+/// Share of a fallen loss that is believed per second.
+const FORGETTING: f64 = 0.1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    /// Sends at the rate that the control allows, in packets of 1000 bytes, and returns the rate over time.
+    fn run(seconds: u64, loss_at: impl Fn(Bitrate) -> f64) -> Vec<Bitrate> {
+        let mut control = LossControl::default();
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut target = Bitrate::mbps(1);
+        let mut rates = Vec::new();
+        let mut now = Duration::ZERO;
+        let mut next_judgement = Duration::ZERO;
+        while now < Duration::from_secs(seconds) {
+            now += protocol::units::DataSize::bytes(1_000) / target;
+            let loss = loss_at(target);
+            let fate = if rng.random_bool(loss) { Fate::Lost } else { Fate::Arrived };
+            control.count(now, now, fate);
+            if now < next_judgement {
+                continue;
+            }
+            next_judgement = now + Duration::from_millis(50);
+            let context = LossContext {
+                target,
+                delivered: Some(target.scaled(1.0 - loss)),
+                round_trip: Duration::from_millis(60),
+            };
+            match control.judge(now, &context) {
+                LossVerdict::Usual => {}
+                LossVerdict::Lower(rate) | LossVerdict::Restore(rate) => target = rate,
+            }
+            rates.push(target);
+        }
+        rates
+    }
+
+    #[test]
+    fn loss_of_the_path_costs_no_rate() {
+        for loss in [0.0, 0.01, 0.05, 0.1, 0.2] {
+            let rates = run(60, |_| loss);
+            let mean = rates.iter().copied().sum::<Bitrate>().as_bps() / rates.len() as u64;
+            assert!(mean > 930_000, "{loss}: {mean}");
+        }
+    }
+
+    #[test]
+    fn loss_of_the_rate_lowers_it() {
+        for policed in [300, 700] {
+            let policed = Bitrate::kbps(policed);
+            let rates = run(10, |rate| (1.0 - policed.ratio_of(rate)).max(0.0));
+            let last = rates.last().copied().unwrap();
+            assert!(last <= policed && last >= policed.scaled(0.85), "{last}");
+        }
+    }
+}

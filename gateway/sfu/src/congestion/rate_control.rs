@@ -1,0 +1,360 @@
+//! Turns what is seen of the link into the target: additive increase near known capacity, multiplicative
+//! elsewhere, and on overuse a decrease to a share of what was really delivered, deep enough to drain the queue.
+
+use std::time::Duration;
+
+use protocol::units::{Bitrate, DataSize};
+
+use super::delivery_rate::Throughput;
+use super::link_capacity::LinkCapacity;
+use super::trend_detector::Usage;
+
+/// The target toward one subscriber.
+#[derive(Debug, Clone)]
+pub(crate) struct RateControl {
+    target: Bitrate,
+    phase: Phase,
+    capacity: LinkCapacity,
+    updated: Duration,
+    decreased: Option<Duration>,
+    setback: Option<Setback>,
+}
+
+/// What the last feedback showed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkView {
+    pub(crate) usage: Usage,
+    pub(crate) throughput: Option<Throughput>,
+    pub(crate) acknowledged: Option<Bitrate>,
+    pub(crate) round_trip: Duration,
+    /// The standing queue.
+    pub(crate) queue: Duration,
+    /// When the newest reported packet left.
+    pub(crate) newest_sent: Duration,
+    /// Whether less is sent than the target allows.
+    pub(crate) is_application_limited: bool,
+    /// Only a measurement may go below it.
+    pub(crate) floor: Bitrate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Phase {
+    /// Looking for more.
+    Increasing,
+    /// Sending less than the link delivers, until the queue is gone.
+    Draining {
+        /// When it began.
+        since: Duration,
+        /// What the link delivers.
+        delivered: Bitrate,
+    },
+}
+
+/// A fall of the target that is worth probing back from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Setback {
+    /// The target before it.
+    pub(crate) before: Bitrate,
+    /// When it happened.
+    pub(crate) at: Duration,
+}
+
+impl RateControl {
+    pub(crate) fn new(target: Bitrate) -> Self {
+        Self {
+            target,
+            phase: Phase::Increasing,
+            capacity: LinkCapacity::default(),
+            updated: Duration::ZERO,
+            decreased: None,
+            setback: None,
+        }
+    }
+
+    /// Takes what a feedback showed; says whether the rate was lowered.
+    pub(crate) fn update(&mut self, now: Duration, view: &LinkView) -> Change {
+        let elapsed = now.saturating_sub(self.updated).min(LONGEST_STEP);
+        self.updated = now;
+        let is_over = view.usage == Usage::Over || is_standing(view);
+        if is_over
+            && let Some(throughput) = view.throughput
+            && self.may_decrease(view, &throughput)
+        {
+            return self.decrease(now, view, &throughput);
+        }
+        match self.phase {
+            Phase::Draining { since, delivered } => {
+                let is_drained = view.newest_sent >= since && view.queue <= DRAINED;
+                if is_drained || now.saturating_sub(since) > LONGEST_DRAIN {
+                    self.phase = Phase::Increasing;
+                    self.target = self.target.max(delivered.scaled(DRAINED_SHARE));
+                }
+            }
+            Phase::Increasing => self.increase(elapsed, view),
+        }
+        self.forgive(now);
+        Change::None
+    }
+
+    /// A probe showed that the link carries `rate`.
+    pub(crate) fn raise_to(&mut self, now: Duration, rate: Bitrate) {
+        let rate = rate.min(MAX_TARGET);
+        if rate > self.target {
+            self.target = rate;
+            self.phase = Phase::Increasing;
+            self.capacity.exceeded_by(rate);
+        }
+        self.forgive(now);
+    }
+
+    /// Lowers the target, without regard for measurements; `before` is what it shall be probed back to.
+    pub(crate) fn lower_to(&mut self, now: Duration, rate: Bitrate, before: Bitrate) {
+        self.target = self.target.min(rate);
+        self.remember_setback(now, before);
+    }
+
+    /// The path may be another one: continues at `rate` and probes back to `before`.
+    pub(crate) fn resume(&mut self, now: Duration, rate: Bitrate, before: Bitrate) {
+        self.target = rate.min(MAX_TARGET);
+        self.phase = Phase::Increasing;
+        self.capacity.forget();
+        self.decreased = None;
+        self.setback = None;
+        self.remember_setback(now, before);
+    }
+
+    /// A loss at this rate turned out to be the rate's doing.
+    pub(crate) fn fill_at(&mut self, rate: Bitrate) {
+        self.target = self.target.min(rate);
+        self.capacity.filled_at(rate);
+    }
+
+    pub(crate) fn target(&self) -> Bitrate {
+        self.target
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. })
+    }
+
+    /// What to probe back to.
+    pub(crate) fn setback(&self) -> Option<Setback> {
+        self.setback
+    }
+
+    /// When the target was lowered last: what left earlier is an overload's.
+    pub(crate) fn decreased_at(&self) -> Option<Duration> {
+        self.decreased
+    }
+
+    /// Packets that left before the last decrease prove nothing about the rate after it, unless they show
+    /// that it was far too small.
+    fn may_decrease(&self, view: &LinkView, throughput: &Throughput) -> bool {
+        if view.is_application_limited
+            && !(view.queue >= LIMITED_QUEUE && throughput.arrived < throughput.sent.scaled(LIMITED_SHARE))
+        {
+            return false;
+        }
+        let answered = self.decreased.is_none_or(|decreased| view.newest_sent >= decreased + ANSWER_MARGIN);
+        answered || throughput.arrived.scaled(BACKOFF) < self.target.scaled(FAR_TOO_SMALL)
+    }
+
+    fn decrease(&mut self, now: Duration, view: &LinkView, throughput: &Throughput) -> Change {
+        let delivered = throughput.arrived;
+        let drain = view.queue.as_secs_f64().min(DEEPEST_DRAIN);
+        let lowered = delivered.scaled(BACKOFF - drain);
+        let lowered = if delivered >= view.floor { lowered.max(view.floor) } else { lowered.max(LEAST_TARGET) };
+        self.capacity.filled_at(delivered.min(self.target));
+        self.decreased = Some(now);
+        if lowered >= self.target {
+            return Change::None;
+        }
+        self.remember_setback(now, self.target);
+        self.target = lowered;
+        self.phase = Phase::Draining { since: now, delivered };
+        Change::Lowered
+    }
+
+    fn increase(&mut self, elapsed: Duration, view: &LinkView) {
+        let Some(acknowledged) = view.acknowledged else { return };
+        if view.is_application_limited || view.usage == Usage::Under {
+            return;
+        }
+        let seconds = elapsed.as_secs_f64();
+        let raised = if self.capacity.is_near(self.target) {
+            let per_response = DataSize::bytes(TYPICAL_PACKET).per(view.round_trip + DETECTION_TIME);
+            self.target + per_response.max(SLOWEST_INCREASE).scaled(seconds)
+        } else {
+            self.target.scaled(1.0 + GROWTH * seconds)
+        };
+        let proven = acknowledged.scaled(BEYOND_ACKNOWLEDGED) + BEYOND_NOTHING;
+        self.target = raised.min(proven).max(self.target).min(MAX_TARGET);
+    }
+
+    fn remember_setback(&mut self, now: Duration, before: Bitrate) {
+        let before = self.setback.map_or(before, |setback| setback.before.max(before));
+        self.setback = Some(Setback { before, at: now });
+    }
+
+    fn forgive(&mut self, now: Duration) {
+        let target = self.target;
+        self.setback = self.setback.filter(|setback| {
+            target < setback.before.scaled(RECOVERED) && now.saturating_sub(setback.at) < LONGEST_SETBACK
+        });
+    }
+}
+
+/// What an update did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing, or more.
+    None,
+    /// The target fell.
+    Lowered,
+}
+
+/// A queue that stands and does not drain, however slowly it grew.
+fn is_standing(view: &LinkView) -> bool {
+    view.queue > STANDING_QUEUE
+        && view.usage != Usage::Under
+        && view.throughput.is_some_and(|throughput| throughput.arrived < throughput.sent.scaled(DRAINING_SHARE))
+}
+
+/// Of the delivered rate, after overuse; as in GCC.
+const BACKOFF: f64 = 0.85;
+
+/// Each 100 ms of queue take another tenth off, to be rid of it within about a second.
+const DEEPEST_DRAIN: f64 = 0.25;
+
+/// Of the delivered rate, once the queue is gone.
+const DRAINED_SHARE: f64 = 0.9;
+
+/// A queue below this is the pacer's or the radio's own.
+const DRAINED: Duration = Duration::from_millis(25);
+
+/// Someone else's queue does not drain.
+const LONGEST_DRAIN: Duration = Duration::from_millis(1_500);
+
+/// Voice suffers from more (ITU-T G.114 leaves little of 150 ms to queues).
+const STANDING_QUEUE: Duration = Duration::from_millis(80);
+
+/// Arriving faster than this share of what was sent, the queue does drain.
+const DRAINING_SHARE: f64 = 1.05;
+
+/// A source that sends little must see a real queue, and
+const LIMITED_QUEUE: Duration = Duration::from_millis(40);
+
+/// must see it grow, before its own low rate is taken for the link's.
+const LIMITED_SHARE: f64 = 0.9;
+
+/// What left within the pacer's reaction still belongs to the old rate.
+const ANSWER_MARGIN: Duration = Duration::from_millis(10);
+
+/// A second decrease need not wait for an answer where the first was this wrong.
+const FAR_TOO_SMALL: f64 = 0.7;
+
+/// Per second, where the capacity is unknown.
+const GROWTH: f64 = 0.1;
+
+/// Growth near capacity is one packet per response time,
+const TYPICAL_PACKET: u64 = 1_200;
+
+/// which is the round trip and the time a detector takes,
+const DETECTION_TIME: Duration = Duration::from_millis(100);
+
+/// but not slower than this per second.
+const SLOWEST_INCREASE: Bitrate = Bitrate::kbps(8);
+
+/// Growth without a probe needs proof: so far beyond what is acknowledged,
+const BEYOND_ACKNOWLEDGED: f64 = 1.5;
+
+/// and a little beyond nothing.
+const BEYOND_NOTHING: Bitrate = Bitrate::kbps(10);
+
+/// Time without feedback earns no growth.
+const LONGEST_STEP: Duration = Duration::from_millis(300);
+
+/// A setback is over at this share of the rate before.
+const RECOVERED: f64 = 0.9;
+
+/// After a minute the rate before says nothing about the link.
+const LONGEST_SETBACK: Duration = Duration::from_secs(60);
+
+/// One voice with its overhead.
+pub(crate) const LEAST_TARGET: Bitrate = Bitrate::kbps(40);
+
+/// A full room in HD; whatever a receiver claims, it gets no more.
+pub(crate) const MAX_TARGET: Bitrate = Bitrate::mbps(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn view() -> LinkView {
+        LinkView {
+            usage: Usage::Normal,
+            throughput: Some(Throughput { arrived: Bitrate::mbps(1), sent: Bitrate::mbps(1) }),
+            acknowledged: Some(Bitrate::mbps(1)),
+            round_trip: ms(60),
+            queue: ms(0),
+            newest_sent: ms(950),
+            is_application_limited: false,
+            floor: Bitrate::kbps(115),
+        }
+    }
+
+    fn throughput(arrived: u64, sent: u64) -> Option<Throughput> {
+        Some(Throughput { arrived: Bitrate::kbps(arrived), sent: Bitrate::kbps(sent) })
+    }
+
+    #[test]
+    fn the_target_after_one_feedback() {
+        let over = LinkView { usage: Usage::Over, ..view() };
+        let limited = LinkView { is_application_limited: true, ..over };
+        for (name, view, expected) in [
+            ("grows", view(), 1_030..=1_030),
+            ("holds while limited", LinkView { is_application_limited: true, ..view() }, 1_000..=1_000),
+            ("holds while a queue drains", LinkView { usage: Usage::Under, ..view() }, 1_000..=1_000),
+            ("holds without proof", LinkView { acknowledged: Some(Bitrate::kbps(500)), ..view() }, 1_000..=1_000),
+            ("overuse", LinkView { throughput: throughput(500, 900), ..over }, 425..=425),
+            ("overuse with a queue", LinkView { throughput: throughput(500, 900), queue: ms(100), ..over }, 375..=375),
+            ("not below the floor", LinkView { throughput: throughput(120, 900), ..over }, 115..=115),
+            ("below it when measured", LinkView { throughput: throughput(100, 900), ..over }, 85..=85),
+            ("never below a voice", LinkView { throughput: throughput(10, 900), ..over }, 40..=40),
+            ("jitter on a thin flow", LinkView { throughput: throughput(60, 64), ..limited }, 1_000..=1_000),
+            ("a queue on a thin flow", LinkView { throughput: throughput(60, 90), queue: ms(90), ..limited }, 40..=60),
+        ] {
+            let mut control = RateControl::new(Bitrate::mbps(1));
+            control.updated = ms(700);
+            let _ = control.update(ms(1_000), &view);
+            assert!(expected.contains(&control.target().as_kbps()), "{name}: {}", control.target());
+        }
+    }
+
+    #[test]
+    fn a_decrease_waits_for_the_answer_to_the_one_before() {
+        let mut control = RateControl::new(Bitrate::mbps(1));
+        let over = LinkView { usage: Usage::Over, throughput: throughput(800, 1_000), ..view() };
+        assert_eq!(control.update(ms(1_000), &over), Change::Lowered);
+        let early = LinkView { throughput: throughput(700, 1_000), ..over };
+        assert_eq!(control.update(ms(1_050), &early), Change::None);
+        assert_eq!(control.update(ms(1_100), &LinkView { newest_sent: ms(1_020), ..early }), Change::Lowered);
+        assert_eq!(control.update(ms(1_150), &LinkView { throughput: throughput(300, 1_000), ..early }), Change::Lowered);
+        assert_eq!(control.setback().map(|setback| setback.before), Some(Bitrate::mbps(1)));
+    }
+
+    #[test]
+    fn draining_ends_near_what_was_delivered() {
+        let mut control = RateControl::new(Bitrate::mbps(1));
+        let over = LinkView { usage: Usage::Over, throughput: throughput(500, 1_000), queue: ms(200), ..view() };
+        let _ = control.update(ms(1_000), &over);
+        assert!(control.is_draining() && (324..=325).contains(&control.target().as_kbps()));
+        let _ = control.update(ms(1_200), &LinkView { newest_sent: ms(1_150), queue: ms(20), ..view() });
+        assert!(!control.is_draining());
+        assert_eq!(control.target(), Bitrate::kbps(450));
+    }
+}
