@@ -1,0 +1,162 @@
+// A gateway that lives in the page under test: its WebSocket is a fake, its media transport a real second
+// peer connection, so that real frames flow. Injected before the page's own script; driven by `window.mockGateway`.
+
+(() => {
+  const story = window.mockStory;
+  const ID = (n) => `0000000000000000000000000${n}`.slice(-26);
+  let sequence = 0;
+  let socket = null;
+  let media = null;
+  let reachable = true;
+  const requests = [];
+
+  const people = story.people.map((person, index) => ({
+    participant: { id: ID(index + 1), name: person.name, role: person.role, network_class: person.network, connected: person.connected ?? true },
+    camera: { id: `camera${index}`.padEnd(26, "0"), publisher: ID(index + 1), source: "camera", muted: person.camera === "off" },
+    microphone: { id: `voice${index}`.padEnd(26, "0"), publisher: ID(index + 1), source: "microphone", muted: person.microphone === "off" },
+    tint: person.tint ?? 170 + index * 37,
+    pair: person.pair,
+  }));
+
+  const pairOf = ({ participant, camera, pair }) => ({
+    track: camera.id,
+    publisher: participant.id,
+    publisher_class: participant.network_class,
+    subscriber_class: story.ownClass,
+    rung: "720p",
+    rung_reason: "best",
+    hd: "granted",
+    ...pair,
+  });
+
+  function draw(tint, portrait) {
+    const canvas = Object.assign(document.createElement("canvas"), portrait ? { width: 360, height: 640 } : { width: 1280, height: 720 });
+    const paint = canvas.getContext("2d");
+    const { width: w, height: h } = canvas;
+    let frame = 0;
+    setInterval(() => {
+      frame += 1;
+      const back = paint.createLinearGradient(0, 0, w, h);
+      back.addColorStop(0, `hsl(${tint} 28% 62%)`);
+      back.addColorStop(1, `hsl(${tint + 30} 32% 34%)`);
+      paint.fillStyle = back;
+      paint.fillRect(0, 0, w, h);
+      const x = w / 2 + Math.sin(frame / 20) * 8;
+      paint.fillStyle = `hsl(${tint + 160} 24% 28%)`;
+      paint.beginPath();
+      paint.ellipse(x, h * 1.08, h * 0.46, h * 0.42, 0, 0, 7);
+      paint.fill();
+      paint.fillStyle = "#e3b594";
+      paint.beginPath();
+      paint.ellipse(x, h * 0.44, h * 0.15, h * 0.2, 0, 0, 7);
+      paint.fill();
+      paint.fillStyle = "#3a2a22";
+      paint.beginPath();
+      paint.ellipse(x, h * 0.33, h * 0.16, h * 0.12, 0, Math.PI, 7);
+      paint.fill();
+    }, 66);
+    return canvas.captureStream(15).getVideoTracks()[0];
+  }
+
+  function voice() {
+    const audio = new AudioContext();
+    return audio.createMediaStreamDestination().stream.getAudioTracks()[0];
+  }
+
+  async function answer(offer) {
+    media ??= new RTCPeerConnection();
+    await media.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+    for (const { mid, track } of offer.subscriptions) {
+      const transceiver = media.getTransceivers().find((other) => other.mid === mid);
+      if (transceiver.sender.track !== null) continue;
+      const person = people.find(({ camera, microphone }) => camera.id === track || microphone.id === track);
+      transceiver.direction = "sendonly";
+      await transceiver.sender.replaceTrack(track === person.camera.id ? draw(person.tint, story.portrait) : voice());
+    }
+    await media.setLocalDescription(await media.createAnswer());
+    if (media.iceGatheringState !== "complete") {
+      await new Promise((resolve) => {
+        media.onicegatheringstatechange = () => media.iceGatheringState === "complete" && resolve();
+      });
+    }
+    const sdp = media.localDescription.sdp
+      .split(/(?=^m=)/m)
+      .map((section) => {
+        const mid = /a=mid:(\S+)/.exec(section)?.[1];
+        const isCamera = offer.tracks.some((track) => track.mid === mid && track.source === "camera");
+        return isCamera && !section.includes("a=simulcast") ? `${section}a=rid:l recv\r\na=rid:m recv\r\na=rid:h recv\r\na=simulcast:recv l;m;h\r\n` : section;
+      })
+      .join("");
+    return { type: "answer", sdp, tracks: offer.tracks.map(({ mid }) => ({ mid, track: `own${mid}`.padEnd(26, "0") })) };
+  }
+
+  const snapshotOf = () => ({
+    participants: people.map(({ participant }) => participant),
+    tracks: people.flatMap(({ camera, microphone, participant }) => (participant.camera === "none" ? [microphone] : [camera, microphone])),
+  });
+
+  async function respond(request) {
+    switch (request.type) {
+      case "hello":
+        if (story.refuse) return { type: "error", code: story.refuse, message: "refused by the story" };
+        return { type: "welcome", version: 1, session: ID(90), resume_secret: "secret", resumed: request.resume !== null, consult: ID(91), subject: story.subject, participant: ID(99), role: story.role, hd_mode: "equivalent" };
+      case "join":
+        return { type: "joined", ...snapshotOf() };
+      case "offer":
+        return answer(request);
+      case "ping":
+        return { type: "pong" };
+      case "leave":
+        return { type: "bye" };
+      default:
+        return { type: "ok" };
+    }
+  }
+
+  class FakeSocket extends EventTarget {
+    static OPEN = 1;
+    readyState = 0;
+    constructor() {
+      super();
+      socket = this;
+      setTimeout(() => {
+        if (!reachable) return this.end();
+        this.readyState = 1;
+        this.onopen?.({});
+      }, 20);
+    }
+    async send(text) {
+      const request = JSON.parse(text);
+      requests.push(request);
+      const response = await respond(request);
+      if (this.readyState === 1) this.onmessage?.({ data: JSON.stringify({ id: request.id, ...response }) });
+      if (request.type === "offer") window.mockGateway.quality();
+    }
+    close() {
+      this.readyState = 3;
+    }
+    end() {
+      this.readyState = 3;
+      this.onclose?.({});
+    }
+  }
+  window.WebSocket = FakeSocket;
+
+  window.mockGateway = {
+    requests,
+    event: (event) => socket?.onmessage?.({ data: JSON.stringify({ sequence: ++sequence, ...event }) }),
+    quality() {
+      this.event({ type: "network_class", class: story.ownClass });
+      this.event({ type: "quality", pairs: people.filter(({ camera }) => !camera.muted).map(pairOf) });
+      if (story.speaker !== undefined) this.event({ type: "active_speaker", participant: people[story.speaker].participant.id });
+    },
+    cut() {
+      reachable = false;
+      socket?.end();
+    },
+    stopMedia() {
+      media?.close();
+      media = null;
+    },
+  };
+})();

@@ -1,0 +1,237 @@
+// The media of one stay in the room: one peer connection with its negotiation, its recovery, and its measurements.
+
+import { every, type Clock } from "../lifetime/clock.js";
+import { Scope } from "../lifetime/scope.js";
+import type { EncoderLimit, Track, TrackId, TrackSource, UplinkPlan } from "../protocol/messages.js";
+import { EncoderLimitWatch, worstLimit } from "../quality/encoder-limit.js";
+import { FreezeDetector, type Freezes } from "../quality/freeze-detector.js";
+import { SilenceDetector } from "../quality/silence-detector.js";
+import { StatsHistory } from "../quality/stats-history.js";
+import { readSample, type StatsSample } from "../quality/stats-sample.js";
+import { Negotiation, type Exchange } from "../rtc/negotiation.js";
+import { PeerConnection, type Rtc } from "../rtc/peer-connection.js";
+import { TransportRecovery, type RestartCause } from "../rtc/transport-recovery.js";
+import type { MediaHealth } from "./call-state.js";
+import type { Timeline } from "./timeline.js";
+
+/** What a media link needs. */
+export type MediaLinkParts = {
+  readonly rtc: Rtc;
+  readonly clock: Clock;
+  readonly startKbps: number;
+  readonly exchange: Exchange;
+  readonly timeline: Timeline;
+  readonly tell: (notice: MediaNotice) => void;
+};
+
+/** What a media link tells. */
+export type MediaNotice =
+  | { readonly type: "health"; readonly health: MediaHealth }
+  | { readonly type: "negotiated" }
+  | { readonly type: "encoder_limit"; readonly track: TrackId; readonly limit: EncoderLimit };
+
+/** Silence is to be noticed within 1.5 s; reading the statistics twice a second costs a few milliseconds. */
+const SAMPLE_INTERVAL = 500;
+
+/** HD begins here, on the shorter side of the picture. */
+const HD_LINES = 720;
+
+/** The media transport from a join to the next one, or to the end. */
+export class MediaLink {
+  readonly history = new StatsHistory();
+  readonly #parts: MediaLinkParts;
+  readonly #scope = new Scope();
+  readonly #peer: PeerConnection;
+  readonly #negotiation: Negotiation;
+  readonly #recovery: TransportRecovery;
+  readonly #silence = new SilenceDetector();
+  readonly #cameraLimit = new EncoderLimitWatch();
+  readonly #published = new Map<TrackSource, MediaStreamTrack>();
+  readonly #freezesByTrack = new Map<TrackId, FreezeDetector>();
+  #health: MediaHealth = { state: "idle" };
+  #connection: RTCPeerConnectionState = "new";
+  #sample: StatsSample | null = null;
+  #reading = false;
+
+  constructor(parts: MediaLinkParts) {
+    this.#parts = parts;
+    this.#peer = new PeerConnection(parts.rtc, parts.startKbps, {
+      stateChanged: (state) => {
+        this.#connectionChanged(state);
+      },
+      iceStateChanged: (state) => {
+        parts.timeline.note(`ice ${state}`);
+        if (state === "connected" || state === "completed") parts.timeline.reach("iceConnected");
+      },
+    });
+    this.#negotiation = new Negotiation(this.#negotiable(), parts.exchange, parts.clock, (error) => {
+      parts.timeline.note(`offer failed: ${error instanceof Error ? error.message : "unknown"}`);
+    });
+    this.#recovery = new TransportRecovery(parts.clock, (cause) => {
+      parts.timeline.note(`ice restart: ${cause}`);
+      this.#negotiation.request("ice_restart");
+    });
+    this.#scope.add(every(parts.clock, SAMPLE_INTERVAL, () => void this.#measure()));
+  }
+
+  /** The last reading of the statistics. */
+  get sample(): StatsSample | null {
+    return this.#sample;
+  }
+
+  /** Sends a source from here on. */
+  publish(source: TrackSource, track: MediaStreamTrack): void {
+    if (this.#published.get(source) === track) return;
+    this.#published.set(source, track);
+    if (this.#peer.publish(source, track) === "offer_needed") this.#negotiation.request("continue");
+  }
+
+  /** Sends nothing of a source. */
+  silence(source: TrackSource): void {
+    if (this.#published.delete(source)) this.#peer.silence(source);
+  }
+
+  /** Receives these tracks. */
+  receive(tracks: readonly Track[]): void {
+    for (const id of this.#freezesByTrack.keys()) if (!tracks.some((track) => track.id === id)) this.#freezesByTrack.delete(id);
+    if (this.#peer.receive(tracks) === "offer_needed") this.#negotiation.request("continue");
+  }
+
+  /** What arrives of a track. */
+  received(track: TrackId): MediaStreamTrack | null {
+    return this.#peer.received(track);
+  }
+
+  /** The id of one's own source. */
+  trackOf(source: TrackSource): TrackId | null {
+    return this.#peer.trackOf(source);
+  }
+
+  /** What a media description of the statistics is about. */
+  describe(mid: string): { readonly sends: TrackSource | null; readonly receives: TrackId | null } {
+    return { sends: this.#peer.sourceOf(mid), receives: this.#peer.receivedBy(mid) };
+  }
+
+  /** Carries out a plan of the gateway. */
+  follow(plan: UplinkPlan): void {
+    this.#peer.follow(plan);
+  }
+
+  /** Something says that the transport may be dead. */
+  suspect(cause: RestartCause): void {
+    if (this.#health.state !== "idle") this.#recovery.suspect(cause);
+  }
+
+  /** A frame of a track was shown, so many lines high. */
+  frameShown(track: TrackId, now: number, lines: number): void {
+    this.#parts.timeline.reach("firstFrame");
+    if (lines >= HD_LINES) this.#parts.timeline.reach("first720");
+    this.#freezes(track).frame(now);
+  }
+
+  /** No frame of a track is to be expected. */
+  rest(track: TrackId): void {
+    this.#freezesByTrack.get(track)?.rest();
+  }
+
+  /** The freezes of a track. */
+  freezes(track: TrackId): Freezes {
+    return this.#freezes(track).read(this.#parts.clock.now());
+  }
+
+  dispose(): void {
+    this.#scope.dispose();
+    this.#recovery.dispose();
+    this.#negotiation.dispose();
+    this.#peer.close();
+  }
+
+  #negotiable(): ConstructorParameters<typeof Negotiation>[0] {
+    return {
+      createOffer: async (kind) => {
+        const offer = await this.#peer.createOffer(kind);
+        if (offer !== null) this.#parts.timeline.reach("offered");
+        return offer;
+      },
+      applyAnswer: async (answer) => {
+        await this.#peer.applyAnswer(answer);
+        this.#parts.timeline.reach("answered");
+        this.#parts.tell({ type: "negotiated" });
+      },
+    };
+  }
+
+  #freezes(track: TrackId): FreezeDetector {
+    const known = this.#freezesByTrack.get(track) ?? new FreezeDetector();
+    this.#freezesByTrack.set(track, known);
+    return known;
+  }
+
+  #connectionChanged(state: RTCPeerConnectionState): void {
+    this.#connection = state;
+    this.#parts.timeline.note(`connection ${state}`);
+    switch (state) {
+      case "connecting":
+        if (this.#health.state === "idle") this.#become({ state: "connecting", since: this.#parts.clock.now() });
+        return;
+      case "connected":
+        this.#parts.timeline.reach("connected");
+        this.#isWell();
+        return;
+      case "disconnected":
+        this.#isLost();
+        return;
+      case "failed":
+        this.#isLost();
+        this.#recovery.suspect("connection_failed");
+        return;
+      case "new":
+      case "closed":
+    }
+  }
+
+  async #measure(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      const report = await this.#peer.readStats();
+      if (!this.#scope.disposed) this.#judge(readSample(report as unknown as Iterable<readonly [string, unknown]>, this.#parts.clock.now()));
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  #judge(sample: StatsSample): void {
+    this.#sample = sample;
+    this.history.add(sample);
+    const silent = this.#silence.isSilent(sample.transport, sample.at);
+    if (silent && this.#connection !== "new") {
+      this.#isLost();
+      this.#recovery.suspect("rtp_silence");
+    } else if (this.#connection === "failed") {
+      this.#recovery.suspect("still_down");
+    } else if (this.#connection === "connected") {
+      this.#isWell();
+    }
+    const camera = this.#peer.trackOf("camera");
+    const sent = sample.sent.filter((encoding) => this.#peer.sourceOf(encoding.mid) === "camera");
+    const limit = this.#cameraLimit.changed(worstLimit(sent), sample.at);
+    if (camera !== null && limit !== null) this.#parts.tell({ type: "encoder_limit", track: camera, limit });
+  }
+
+  #isWell(): void {
+    if (this.#health.state === "connected") return;
+    this.#recovery.recovered();
+    this.#become({ state: "connected" });
+  }
+
+  #isLost(): void {
+    if (this.#health.state !== "lost") this.#become({ state: "lost", since: this.#parts.clock.now() });
+  }
+
+  #become(health: MediaHealth): void {
+    this.#health = health;
+    this.#parts.timeline.note(`media ${health.state}`);
+    this.#parts.tell({ type: "health", health });
+  }
+}

@@ -1,0 +1,88 @@
+// Puts the browser's own objects into the layers, and begins.
+
+import { Call } from "./call/call.js";
+import { snapshot, type DebugSnapshot } from "./call/debug-view.js";
+import { browserClock } from "./lifetime/clock.js";
+import type { NetworkInformation } from "./quality/network-report.js";
+import { Capture } from "./rtc/capture.js";
+import { browserRtc } from "./rtc/peer-connection.js";
+import { Session } from "./signaling/session.js";
+import { webSocketTo } from "./signaling/socket.js";
+import { App } from "./ui/app.js";
+import { listenToShell } from "./ui/shell-bridge.js";
+import { languageFor } from "./ui/words/language.js";
+import "./ui/styles/page.css";
+import "./ui/styles/lobby.css";
+import "./ui/styles/room.css";
+import "./ui/styles/ended.css";
+
+declare global {
+  interface Window {
+    /** The read-only view for tests and support; see `README.md`. */
+    readonly tvg: { readonly snapshot: () => DebugSnapshot | null };
+  }
+}
+
+const LANGUAGE_KEY = "tvg.language";
+const NAME_KEY = "tvg.name";
+
+type Connection = NetworkInformation & Partial<EventTarget>;
+
+function connection(): Connection | undefined {
+  return (navigator as { connection?: Connection }).connection;
+}
+
+function openCall(token: string, capture: Capture): Call {
+  const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/session`;
+  const session = new Session({ openSocket: webSocketTo(url), clock: browserClock, random: Math.random, token });
+  const call = new Call({ session, capture, rtc: browserRtc, clock: browserClock, networkInformation: connection });
+  const changed = (): void => {
+    call.networkChanged();
+  };
+  window.addEventListener("online", changed);
+  connection()?.addEventListener?.("change", changed);
+  listenToShell((message) => {
+    call.shellSays(message);
+  });
+  // A page that goes away for good says so; one that may come back does not.
+  window.addEventListener("pagehide", (event) => {
+    if (!event.persisted) call.leave();
+  });
+  session.start();
+  return call;
+}
+
+function start(root: HTMLElement, announcer: HTMLElement): void {
+  // The token is behind the `#`, so that no server log on the way ever holds it.
+  const link = new URLSearchParams(location.hash.slice(1));
+  const token = link.get("token");
+  const capture = new Capture(navigator.mediaDevices as MediaDevices | undefined);
+  const call = token === null || token === "" ? null : openCall(token, capture);
+  new App({
+    root,
+    announcer,
+    call,
+    capture,
+    clock: browserClock,
+    language: languageFor([link.get("lang"), localStorage.getItem(LANGUAGE_KEY), ...navigator.languages]),
+    name: sessionStorage.getItem(NAME_KEY) ?? link.get("name") ?? "",
+    rememberLanguage: (language) => {
+      localStorage.setItem(LANGUAGE_KEY, language);
+    },
+    rememberName: (name) => {
+      sessionStorage.setItem(NAME_KEY, name);
+    },
+  });
+  if (call !== null) void capture.openBoth();
+  Object.defineProperty(window, "tvg", {
+    value: Object.freeze({ snapshot: () => (call === null ? null : snapshot(call, browserClock.now())) }),
+  });
+  // Another link in the same tab is another consult.
+  window.addEventListener("hashchange", () => {
+    location.reload();
+  });
+}
+
+const root = document.getElementById("app");
+const announcer = document.getElementById("announcer");
+if (root !== null && announcer !== null) start(root, announcer);

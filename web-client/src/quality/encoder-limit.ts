@@ -1,0 +1,34 @@
+// What holds this side's encoder back, told to the gateway when it has changed for good.
+
+import type { EncoderLimit } from "../protocol/messages.js";
+import type { SentSample } from "./stats-sample.js";
+
+/** A limit that is gone within a second or two is a keyframe, not a slow machine. */
+const HOLD = 2_000;
+
+const SEVERITY: Record<EncoderLimit, number> = { none: 0, other: 1, bandwidth: 2, cpu: 3 };
+
+/** The worst limit among the encodings that send. */
+export function worstLimit(sent: readonly SentSample[]): EncoderLimit {
+  return sent
+    .filter((encoding) => encoding.active)
+    .reduce<EncoderLimit>((worst, { limit }) => (SEVERITY[limit] > SEVERITY[worst] ? limit : worst), "none");
+}
+
+/** Follows the limit of one track. */
+export class EncoderLimitWatch {
+  #told: EncoderLimit = "none";
+  #candidate: EncoderLimit = "none";
+  #since = 0;
+
+  /** The limit to report, where it has changed and lasted. */
+  changed(limit: EncoderLimit, now: number): EncoderLimit | null {
+    if (limit !== this.#candidate) {
+      this.#candidate = limit;
+      this.#since = now;
+    }
+    if (limit === this.#told || now - this.#since < HOLD) return null;
+    this.#told = limit;
+    return limit;
+  }
+}

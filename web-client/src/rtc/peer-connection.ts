@@ -1,0 +1,196 @@
+// The only file that calls RTCPeerConnection: one connection, which sends this participant's sources and
+// receives the tracks of the others. This side always offers. RFC 8829, RFC 8853.
+
+import type { Answer, Offer, Track, TrackId, TrackSource, UplinkPlan } from "../protocol/messages.js";
+import { withSendingParameters } from "./answer-parameters.js";
+import type { Negotiable, OfferKind } from "./negotiation.js";
+import { preferredCodecs, sendEncodings } from "./send-encodings.js";
+import { planned } from "./uplink-plan.js";
+
+/** What a peer connection needs of the browser. */
+export type Rtc = {
+  readonly newConnection: (configuration: RTCConfiguration) => RTCPeerConnection;
+  readonly videoCodecs: () => readonly RTCRtpCodec[];
+};
+
+/** The browser's own. */
+export const browserRtc: Rtc = {
+  newConnection: (configuration) => new RTCPeerConnection(configuration),
+  videoCodecs: () => RTCRtpSender.getCapabilities("video")?.codecs ?? [],
+};
+
+/** What a peer connection tells. */
+export type PeerListener = {
+  readonly stateChanged: (state: RTCPeerConnectionState) => void;
+  readonly iceStateChanged: (state: RTCIceConnectionState) => void;
+};
+
+type MediaKind = "audio" | "video";
+type Sending = { readonly transceiver: RTCRtpTransceiver; track: TrackId | null; plan: UplinkPlan | null };
+type Receiving = { readonly transceiver: RTCRtpTransceiver; readonly kind: MediaKind; track: Track | null };
+
+/** A room has at most 8 people on screen here; the gateway bounds the media descriptions of an offer. */
+const MAX_RECEIVED = 20;
+
+/** The media transport of one participant, from join to leave. */
+export class PeerConnection implements Negotiable {
+  readonly #rtc: Rtc;
+  readonly #connection: RTCPeerConnection;
+  readonly #startKbps: number;
+  readonly #sendingBySource = new Map<TrackSource, Sending>();
+  readonly #receiving: Receiving[] = [];
+  #parameters: Promise<void> = Promise.resolve();
+
+  constructor(rtc: Rtc, startKbps: number, listener: PeerListener) {
+    this.#rtc = rtc;
+    this.#startKbps = startKbps;
+    // The gateway is reached directly: no STUN or TURN server is asked, nobody else learns of the consult.
+    this.#connection = rtc.newConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers: [] });
+    this.#connection.onconnectionstatechange = () => {
+      listener.stateChanged(this.#connection.connectionState);
+    };
+    this.#connection.oniceconnectionstatechange = () => {
+      listener.iceStateChanged(this.#connection.iceConnectionState);
+    };
+  }
+
+  /** Sends a track from here on, or another one in its place; says whether an offer is needed. */
+  publish(source: TrackSource, track: MediaStreamTrack): "offer_needed" | "replaced" {
+    const sending = this.#sendingBySource.get(source);
+    if (sending !== undefined) {
+      void sending.transceiver.sender.replaceTrack(track).then(() => {
+        this.#applyPlan(sending);
+      });
+      return "replaced";
+    }
+    const transceiver = this.#addSender(source, track);
+    if (source === "camera") setCodecPreferences(transceiver, preferredCodecs(this.#rtc.videoCodecs()));
+    this.#sendingBySource.set(source, { transceiver, track: null, plan: null });
+    return "offer_needed";
+  }
+
+  /** Sends nothing of a source until it is published again. */
+  silence(source: TrackSource): void {
+    void this.#sendingBySource.get(source)?.transceiver.sender.replaceTrack(null);
+  }
+
+  /** The id that the gateway gave to a source. */
+  trackOf(source: TrackSource): TrackId | null {
+    return this.#sendingBySource.get(source)?.track ?? null;
+  }
+
+  /** The source that a media description carries. */
+  sourceOf(mid: string): TrackSource | null {
+    for (const [source, { transceiver }] of this.#sendingBySource) if (transceiver.mid === mid) return source;
+    return null;
+  }
+
+  /** Receives exactly these tracks; media descriptions of ended tracks carry new ones. Says whether an offer is needed. */
+  receive(tracks: readonly Track[]): "offer_needed" | "unchanged" {
+    const wanted = tracks.slice(0, MAX_RECEIVED);
+    let changed = false;
+    for (const receiving of this.#receiving) {
+      if (receiving.track === null || wanted.some((track) => track.id === receiving.track?.id)) continue;
+      receiving.track = null;
+      receiving.transceiver.direction = "inactive";
+      changed = true;
+    }
+    for (const track of wanted) {
+      if (this.#receiving.some((receiving) => receiving.track?.id === track.id)) continue;
+      this.#receiveOne(track);
+      changed = true;
+    }
+    return changed ? "offer_needed" : "unchanged";
+  }
+
+  /** What arrives of a track. */
+  received(track: TrackId): MediaStreamTrack | null {
+    return this.#receiving.find((receiving) => receiving.track?.id === track)?.transceiver.receiver.track ?? null;
+  }
+
+  /** The received track that a media description carries. */
+  receivedBy(mid: string): TrackId | null {
+    return this.#receiving.find((receiving) => receiving.transceiver.mid === mid)?.track?.id ?? null;
+  }
+
+  async createOffer(kind: OfferKind): Promise<Offer | null> {
+    if (this.#sendingBySource.size + this.#receiving.length === 0) return null;
+    const description = await this.#connection.createOffer({ iceRestart: kind === "ice_restart" });
+    await this.#connection.setLocalDescription(description);
+    const tracks = [...this.#sendingBySource].flatMap(([source, { transceiver }]) => (transceiver.mid === null ? [] : [{ mid: transceiver.mid, source }]));
+    const subscriptions = this.#receiving.flatMap(({ transceiver, track }) =>
+      transceiver.mid === null || track === null ? [] : [{ mid: transceiver.mid, track: track.id }],
+    );
+    return { sdp: this.#connection.localDescription?.sdp ?? "", tracks, subscriptions };
+  }
+
+  async applyAnswer(answer: Answer): Promise<void> {
+    await this.#connection.setRemoteDescription({ type: "answer", sdp: withSendingParameters(answer.sdp, this.#startKbps) });
+    for (const { mid, track } of answer.tracks) {
+      for (const sending of this.#sendingBySource.values()) if (sending.transceiver.mid === mid) sending.track = track;
+    }
+    for (const sending of this.#sendingBySource.values()) this.#applyPlan(sending);
+  }
+
+  /** Sends what the gateway asks for, from here on. */
+  follow(plan: UplinkPlan): void {
+    for (const sending of this.#sendingBySource.values()) {
+      if (sending.transceiver.mid !== plan.mid) continue;
+      sending.plan = plan;
+      this.#applyPlan(sending);
+    }
+  }
+
+  readStats(): Promise<RTCStatsReport> {
+    return this.#connection.getStats();
+  }
+
+  close(): void {
+    this.#connection.onconnectionstatechange = null;
+    this.#connection.oniceconnectionstatechange = null;
+    this.#connection.close();
+  }
+
+  #addSender(source: TrackSource, track: MediaStreamTrack): RTCRtpTransceiver {
+    const layered = { direction: "sendonly", sendEncodings: sendEncodings(source, true) } as const;
+    try {
+      return this.#connection.addTransceiver(track, layered);
+    } catch {
+      // A browser that does not know temporal layers may refuse the encodings as a whole.
+      return this.#connection.addTransceiver(track, { ...layered, sendEncodings: sendEncodings(source, false) });
+    }
+  }
+
+  #receiveOne(track: Track): void {
+    const kind: MediaKind = track.source === "microphone" ? "audio" : "video";
+    const free = this.#receiving.find((receiving) => receiving.track === null && receiving.kind === kind);
+    if (free === undefined) {
+      this.#receiving.push({ transceiver: this.#connection.addTransceiver(kind, { direction: "recvonly" }), kind, track });
+      return;
+    }
+    free.track = track;
+    free.transceiver.direction = "recvonly";
+  }
+
+  /** Parameters are set one after the other: a `setParameters` needs the last `getParameters`. */
+  #applyPlan(sending: Sending): void {
+    this.#parameters = this.#parameters.then(async () => {
+      const { plan, transceiver } = sending;
+      if (plan === null || this.#connection.connectionState === "closed") return;
+      const next = planned(transceiver.sender.getParameters(), plan, captureLines(transceiver.sender.track));
+      // A refused plan is overtaken by the next one; the encodings go on as they were.
+      if (next !== null) await transceiver.sender.setParameters(next).catch(() => undefined);
+    });
+  }
+}
+
+function captureLines(track: MediaStreamTrack | null): number {
+  const { width = 0, height = 0 } = track?.getSettings() ?? {};
+  return Math.min(width, height);
+}
+
+function setCodecPreferences(transceiver: RTCRtpTransceiver, codecs: RTCRtpCodec[]): void {
+  // Older Firefox has no codec preferences: its own order begins with VP8.
+  const settable = transceiver as Partial<Pick<RTCRtpTransceiver, "setCodecPreferences">>;
+  if (codecs.length > 0 && settable.setCodecPreferences !== undefined) transceiver.setCodecPreferences(codecs);
+}

@@ -1,0 +1,46 @@
+// The WebSocket as the session sees it, so that a test can put a fake in its place.
+
+/** One connection, from its opening to its end. */
+export type Socket = {
+  readonly send: (text: string) => void;
+  readonly close: () => void;
+};
+
+/** What a connection tells; `closed` comes at most once and last. */
+export type SocketListener = {
+  readonly opened: () => void;
+  readonly received: (text: string) => void;
+  readonly closed: () => void;
+};
+
+/** Opens a connection. */
+export type OpenSocket = (listener: SocketListener) => Socket;
+
+/** Opens WebSockets to one address. */
+export function webSocketTo(url: string): OpenSocket {
+  return (listener) => {
+    const socket = new WebSocket(url);
+    let over = false;
+    socket.onopen = () => {
+      if (!over) listener.opened();
+    };
+    socket.onmessage = (message: MessageEvent<unknown>) => {
+      if (!over && typeof message.data === "string") listener.received(message.data);
+    };
+    socket.onclose = () => {
+      if (!over) {
+        over = true;
+        listener.closed();
+      }
+    };
+    return {
+      send: (text) => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      },
+      close: () => {
+        over = true;
+        socket.close();
+      },
+    };
+  };
+}

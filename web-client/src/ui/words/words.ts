@@ -1,0 +1,97 @@
+// Every word that the page shows, as a type: a language that lacks one does not compile.
+
+import type { EndReason, ErrorCode, HdReason, NetworkClass, Role, Rung, RungReason } from "../../protocol/messages.js";
+import type { CaptureFailure } from "../../rtc/capture.js";
+
+/** The languages of the page. */
+export type Language = "zh-CN" | "en";
+
+/** Whose network is the weaker one. */
+export type Weaker = "other" | "own" | "both";
+
+/** A name with what the person is. */
+export type Person = { readonly name: string; readonly role: string };
+
+/** The words of one language. */
+export type Words = {
+  readonly product: string;
+  readonly otherLanguage: string;
+  readonly otherLanguageHint: string;
+  readonly opening: string;
+  readonly openingAgain: string;
+
+  readonly you: string;
+  readonly yourRole: (role: string) => string;
+  readonly role: Record<Role, string>;
+
+  readonly preview: string;
+  readonly cameraOff: string;
+  readonly cameraAsking: string;
+  readonly allowDevices: string;
+  readonly cameraFailed: Record<CaptureFailure, string>;
+  readonly microphoneFailed: Record<CaptureFailure, string>;
+  readonly joinWithoutCamera: string;
+  readonly joinListening: string;
+  readonly tryAgain: string;
+  readonly turnCameraOn: string;
+  readonly turnCameraOff: string;
+  readonly mute: string;
+  readonly unmute: string;
+  readonly camera: string;
+  readonly microphone: string;
+  readonly chooseCamera: string;
+  readonly chooseMicrophone: string;
+  readonly unnamedDevice: (number: number) => string;
+  readonly heard: string;
+  readonly quiet: string;
+  readonly mutedHint: string;
+  readonly testMicrophone: string;
+  readonly testSound: string;
+  readonly testSoundHint: string;
+  readonly name: string;
+  readonly nameHint: string;
+  readonly join: string;
+  readonly joining: string;
+
+  readonly participants: (count: number) => string;
+  readonly waitingTitle: (role: Role) => string;
+  readonly waitingHint: string;
+  readonly leave: string;
+  readonly leaveQuestion: string;
+  readonly leaveYes: string;
+  readonly leaveNo: string;
+  readonly ownNetwork: (network: string) => string;
+  readonly playSound: string;
+  readonly playSoundHint: string;
+  readonly muted: string;
+  readonly noPicture: string;
+  readonly audioOnly: string;
+  readonly pictureComes: string;
+  readonly personLost: string;
+  readonly speaks: string;
+  readonly screenOf: (name: string) => string;
+
+  readonly network: Record<NetworkClass, string>;
+  readonly rung: Record<Rung, string>;
+  readonly bothNetworks: (other: string, own: string) => string;
+  readonly best: { readonly hd: string; readonly other: string };
+  readonly classHolds: (weaker: Weaker, network: string) => string;
+  readonly classUnknown: (weaker: Weaker) => string;
+  readonly rungReason: Record<Exclude<RungReason, "best" | "class" | "hd_permission">, string>;
+  readonly hdReason: Record<Exclude<HdReason, "publisher_class" | "subscriber_class">, string>;
+  readonly belowFloor: { readonly clinician: string; readonly other: string };
+
+  readonly signalingLost: string;
+  readonly mediaLostTitle: string;
+  readonly mediaLostHint: string;
+  readonly mediaConnecting: string;
+  readonly happened: Record<"joined" | "left" | "lost" | "back", (person: Person) => string>;
+
+  readonly ended: Record<EndReason, { readonly title: string; readonly hint: string }>;
+  readonly refused: Record<ErrorCode, string>;
+  readonly refusedTitle: string;
+  readonly unreachable: { readonly title: string; readonly hint: string };
+  readonly noToken: { readonly title: string; readonly hint: string };
+  readonly rejoin: string;
+  readonly takeOver: string;
+};
