@@ -1,0 +1,274 @@
+//! What a story expects of a participant's experience, and how it is judged.
+
+use std::time::{Duration, Instant};
+
+use protocol::ladder::Rung;
+use protocol::network_class::NetworkClass;
+use protocol::quality::HdReason;
+use protocol::track::MediaKind;
+
+use super::browser::{Browser, Receiver};
+use super::picture_receiver::Shown;
+
+/// Expects to see somebody.
+pub fn sees(whom: &str) -> Sight {
+    Sight { whom: whom.to_owned(), conditions: Vec::new() }
+}
+
+/// Expects not to see somebody, who may well be heard.
+pub fn sees_nothing_of(whom: &str) -> Sight {
+    Sight { whom: whom.to_owned(), conditions: vec![SightCondition::AtMost(Rung::AudioOnly)] }
+}
+
+/// Expects to hear somebody.
+pub fn hears(whom: &str) -> Hearing {
+    Hearing { whom: whom.to_owned(), longest_gap: Duration::from_millis(60) }
+}
+
+/// Expects to be told this of the HD permission toward somebody's picture.
+pub fn is_told_hd(whom: &str, reason: HdReason) -> Verdict {
+    Verdict { whom: whom.to_owned(), reason }
+}
+
+/// Expects to be taken for a participant on such a network.
+pub fn is_on(class: NetworkClass) -> Placement {
+    Placement { class }
+}
+
+pub struct Sight {
+    whom: String,
+    conditions: Vec<SightCondition>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum SightCondition {
+    AtLeast(Rung),
+    AtMost(Rung),
+    FrameRate(f64),
+    LongestFreeze(Duration),
+    FirstWithin(Duration),
+    FrozenShare(f64),
+}
+
+impl Sight {
+    /// In the last second, a picture of so many lines or more.
+    pub fn at_least(self, rung: Rung) -> Self {
+        self.with(SightCondition::AtLeast(rung))
+    }
+
+    /// In the last second, no picture of more lines.
+    pub fn at_most(self, rung: Rung) -> Self {
+        self.with(SightCondition::AtMost(rung))
+    }
+
+    /// In the last second, so many frames or more.
+    pub fn with_frame_rate_over(self, frames: f64) -> Self {
+        self.with(SightCondition::FrameRate(frames))
+    }
+
+    /// In the whole run, no freeze as long as this.
+    pub fn with_freezes_under(self, longest: Duration) -> Self {
+        self.with(SightCondition::LongestFreeze(longest))
+    }
+
+    /// In the whole run, at most this share of the time frozen.
+    pub fn with_frozen_share_under(self, share: f64) -> Self {
+        self.with(SightCondition::FrozenShare(share))
+    }
+
+    /// The first picture of the run came in this time.
+    pub fn first_within(self, longest: Duration) -> Self {
+        self.with(SightCondition::FirstWithin(longest))
+    }
+
+    fn with(mut self, condition: SightCondition) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+}
+
+pub struct Hearing {
+    whom: String,
+    longest_gap: Duration,
+}
+
+impl Hearing {
+    /// In the whole run, no gap as long as this.
+    pub fn with_gaps_under(mut self, longest: Duration) -> Self {
+        self.longest_gap = longest;
+        self
+    }
+}
+
+pub struct Verdict {
+    whom: String,
+    reason: HdReason,
+}
+
+pub struct Placement {
+    class: NetworkClass,
+}
+
+/// The run that is judged.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) observer: &'a Browser,
+    pub(super) since: Instant,
+    pub(super) until: Instant,
+}
+
+/// An expectation, whatever it is about.
+pub trait Expectation {
+    /// Whom it is about, besides the observer.
+    fn whom(&self) -> Option<&str>;
+
+    /// `Err` says what was experienced instead.
+    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
+    fn judge(&self, run: Run<'_>, whom: Option<protocol::id::ParticipantId>) -> Result<(), String>;
+}
+
+const LAST_SECOND: Duration = Duration::from_secs(1);
+
+impl Expectation for Sight {
+    fn whom(&self) -> Option<&str> {
+        Some(&self.whom)
+    }
+
+    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
+    fn judge(&self, run: Run<'_>, whom: Option<protocol::id::ParticipantId>) -> Result<(), String> {
+        let shown = whom
+            .and_then(|whom| run.observer.subscription_to(whom, MediaKind::Video))
+            .and_then(|subscription| match &subscription.receiver {
+                Receiver::Picture(picture) => Some(picture.shown()),
+                Receiver::Voice(_) | Receiver::Pending => None,
+            })
+            .unwrap_or_default();
+        for condition in &self.conditions {
+            let violation = condition.violation(run, shown);
+            if let Some(violation) = violation {
+                return Err(format!("sees {}: {violation}, expected {condition:?}", self.whom));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SightCondition {
+    fn violation(self, run: Run<'_>, shown: &[Shown]) -> Option<String> {
+        let last: Vec<&Shown> = shown.iter().filter(|frame| frame.at + LAST_SECOND > run.until).collect();
+        let lines: Vec<u16> = last.iter().map(|frame| frame.lines).collect();
+        let highest = lines.iter().max().copied();
+        match self {
+            Self::AtLeast(rung) => {
+                let is_met = last.last().is_some_and(|frame| frame.lines >= rung.lines());
+                (!is_met).then(|| format!("{:?} lines", last.last().map(|frame| frame.lines)))
+            }
+            Self::AtMost(rung) => {
+                let is_met = highest.is_none_or(|highest| highest <= rung.lines());
+                (!is_met).then(|| format!("{highest:?} lines"))
+            }
+            Self::FrameRate(least) => {
+                let frames = last.len() as f64;
+                (frames < least).then(|| format!("{frames} frames a second"))
+            }
+            Self::LongestFreeze(longest) => {
+                let worst = freezes(run, shown).into_iter().max().unwrap_or_default();
+                (worst >= longest).then(|| format!("frozen for {worst:?}"))
+            }
+            Self::FrozenShare(most) => {
+                let frozen: Duration = freezes(run, shown).into_iter().sum();
+                let share = frozen.as_secs_f64() / (run.until - run.since).as_secs_f64();
+                (share >= most).then(|| format!("frozen {:.1} % of the time", share * 100.0))
+            }
+            Self::FirstWithin(longest) => {
+                let first =
+                    shown.iter().find(|frame| frame.at >= run.since).map(|frame| frame.at - run.since);
+                let is_met = first.is_some_and(|first| first <= longest);
+                (!is_met).then(|| format!("first picture after {first:?}"))
+            }
+        }
+    }
+}
+
+/// The freezes of a run, by libwebrtc's rule: a frame that comes later than three times the average
+/// interval, and than the average and 150 ms. A picture that never moves again is frozen, too.
+pub(super) fn freezes(run: Run<'_>, shown: &[Shown]) -> Vec<Duration> {
+    const MARGIN: Duration = Duration::from_millis(150);
+    const SAMPLES: usize = 30;
+    let mut instants: Vec<Instant> = shown.iter().map(|frame| frame.at).collect();
+    instants.push(run.until);
+    let intervals: Vec<(Instant, Duration)> =
+        instants.windows(2).map(|pair| (pair[1], pair[1] - pair[0])).collect();
+    let mut freezes = Vec::new();
+    for (index, (end, interval)) in intervals.iter().enumerate() {
+        let recent = &intervals[index.saturating_sub(SAMPLES)..index];
+        if recent.len() < 5 || *end < run.since {
+            continue;
+        }
+        let average = recent.iter().map(|(_, interval)| *interval).sum::<Duration>() / recent.len() as u32;
+        if *interval > (3 * average).max(average + MARGIN) {
+            freezes.push(*interval);
+        }
+    }
+    freezes
+}
+
+impl Expectation for Hearing {
+    fn whom(&self) -> Option<&str> {
+        Some(&self.whom)
+    }
+
+    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
+    fn judge(&self, run: Run<'_>, whom: Option<protocol::id::ParticipantId>) -> Result<(), String> {
+        let voice = whom
+            .and_then(|whom| run.observer.subscription_to(whom, MediaKind::Audio))
+            .and_then(|subscription| match &subscription.receiver {
+                Receiver::Voice(voice) => Some(voice),
+                Receiver::Picture(_) | Receiver::Pending => None,
+            })
+            .ok_or_else(|| format!("does not subscribe to the voice of {}", self.whom))?;
+        if voice.last_played().is_none_or(|at| at + LAST_SECOND < run.until) {
+            return Err(format!("has not heard {} for a second", self.whom));
+        }
+        let gaps = voice.gaps().iter().filter(|gap| gap.at >= run.since);
+        let longest = gaps.map(|gap| gap.length).max().unwrap_or_default();
+        if longest >= self.longest_gap {
+            return Err(format!(
+                "hears {} with a gap of {longest:?}, expected under {:?}",
+                self.whom, self.longest_gap
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Expectation for Verdict {
+    fn whom(&self) -> Option<&str> {
+        Some(&self.whom)
+    }
+
+    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
+    fn judge(&self, run: Run<'_>, whom: Option<protocol::id::ParticipantId>) -> Result<(), String> {
+        let told = whom.and_then(|whom| run.observer.quality_of(whom)).map(|pair| pair.hd);
+        if told == Some(self.reason) {
+            return Ok(());
+        }
+        Err(format!("is told {told:?} of HD from {}, expected {:?}", self.whom, self.reason))
+    }
+}
+
+impl Expectation for Placement {
+    fn whom(&self) -> Option<&str> {
+        None
+    }
+
+    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
+    fn judge(&self, run: Run<'_>, _whom: Option<protocol::id::ParticipantId>) -> Result<(), String> {
+        let class = run.observer.network_class();
+        if class == self.class {
+            Ok(())
+        } else {
+            Err(format!("is taken for {class}, expected {}", self.class))
+        }
+    }
+}
