@@ -265,6 +265,8 @@ impl CongestionController {
             acknowledged: self.delivery.acknowledged(),
             round_trip: self.round_trip.smoothed(),
             queue: self.queue.standing(),
+            sudden_queue: self.queue.sudden(),
+            latest: self.delivery.throughput(LATEST_WINDOW),
             newest_sent,
             is_application_limited: self.application_limit.is_limited(now, self.rate.target()),
             floor: self.demand.floor,
@@ -290,7 +292,7 @@ impl CongestionController {
         match self.loss.judge(now, &context) {
             LossVerdict::Usual => {}
             LossVerdict::Lower(rate) => {
-                self.rate.fill_at(rate.max(self.demand.floor));
+                self.rate.fill_at(now, rate.max(self.demand.floor));
                 self.probes.handle_overuse(now);
             }
             LossVerdict::Restore(rate) => self.rate.raise_to(now, rate),
@@ -360,6 +362,9 @@ impl CongestionController {
 
 /// The last few packets at 500 kbit/s, and the frames of a tenth of a second.
 const THROUGHPUT_WINDOW: Duration = Duration::from_millis(120);
+
+/// The last five packets, or more where they come quickly.
+const LATEST_WINDOW: Duration = Duration::from_millis(40);
 
 /// A queue that a probe would only add to.
 const BUSY_QUEUE: Duration = Duration::from_millis(60);

@@ -91,7 +91,7 @@ impl DeliveryRate {
             return None;
         }
         // One long gap among short ones is a radio that paused, not a slow link.
-        let arrived = if pause.0 > time / 2 {
+        let arrived = if pause.0 > time * 2 / 5 {
             (size - pause.1).per((time - pause.0).max(SHORTEST)).min(sent.max(size.per(time)))
         } else {
             size.per(time)

@@ -1,4 +1,4 @@
-//! Notices that feedback is missing while packets are under way: late after 250 ms, lost after a second.
+//! Notices that feedback is missing while packets are under way: late after 200 ms, lost after a second.
 
 use std::time::Duration;
 
@@ -84,8 +84,8 @@ impl FeedbackWatch {
     }
 }
 
-/// Five of a browser's usual intervals of 50 ms.
-const SOONEST_LATE: Duration = Duration::from_millis(250);
+/// Four of a browser's usual intervals of 50 ms.
+const SOONEST_LATE: Duration = Duration::from_millis(200);
 
 /// Browsers send feedback every 250 ms when the rate is low.
 const LATEST_LATE: Duration = Duration::from_millis(600);
@@ -117,13 +117,13 @@ mod tests {
             watch.handle_feedback(ms(at));
         }
         for (at, unreported, expected) in [
-            (1_200, Some(990), Silence::None),
-            (1_260, Some(990), Silence::Late { halvings: 1 }),
-            (1_510, Some(990), Silence::Late { halvings: 2 }),
+            (1_190, Some(990), Silence::None),
+            (1_200, Some(990), Silence::Late { halvings: 1 }),
+            (1_400, Some(990), Silence::Late { halvings: 2 }),
             (2_000, Some(990), Silence::Lost),
             (9_000, None, Silence::None),
             (9_100, Some(9_000), Silence::None),
-            (9_250, Some(9_000), Silence::Late { halvings: 1 }),
+            (9_200, Some(9_000), Silence::Late { halvings: 1 }),
         ] {
             assert_eq!(watch.silence(ms(at), unreported.map(ms)), expected, "at {at}");
         }
@@ -151,6 +151,6 @@ mod tests {
             now = next;
             seen.push(now.as_millis());
         }
-        assert_eq!(seen, [300, 550, 800, 1_050]);
+        assert_eq!(seen, [250, 450, 650, 850, 1_050]);
     }
 }

@@ -78,7 +78,7 @@ impl LossControl {
         match self.trial {
             Some(trial) => self.judge_trial(now, &trial, context.round_trip),
             None => {
-                let recent = self.recent();
+                let recent = self.persistent();
                 if recent.sent < FEWEST_PACKETS {
                     return LossVerdict::Usual;
                 }
@@ -132,6 +132,16 @@ impl LossControl {
 
     fn recent(&self) -> Counts {
         self.window.iter().fold(Counts::default(), |sum, counts| Counts {
+            sent: sum.sent + counts.sent,
+            lost: sum.lost + counts.lost,
+        })
+    }
+
+    /// What was lost beside the worst runs: a radio loses a run now and then, a full link loses all the time.
+    fn persistent(&self) -> Counts {
+        let mut buckets = self.window;
+        buckets.sort_unstable_by_key(|counts| counts.lost);
+        buckets.iter().take(BUCKETS - WORST_RUNS).fold(Counts::default(), |sum, counts| Counts {
             sent: sum.sent + counts.sent,
             lost: sum.lost + counts.lost,
         })
@@ -192,6 +202,9 @@ const BUCKET: Duration = Duration::from_millis(100);
 
 /// One second of loss.
 const BUCKETS: usize = 10;
+
+/// Buckets of a second that two runs of loss touch.
+const WORST_RUNS: usize = 3;
 
 /// Audio alone sends 50 packets a second.
 const FEWEST_PACKETS: u32 = 30;

@@ -16,6 +16,7 @@ use super::token_bucket::TokenBucket;
 pub struct Pacer<T> {
     audio: VecDeque<Queued<T>>,
     retransmissions: VecDeque<QueuedRetransmission<T>>,
+    retransmission_size: DataSize,
     video: VecDeque<Queued<T>>,
     video_size: DataSize,
     dropped: VecDeque<T>,
@@ -101,6 +102,7 @@ impl<T> Pacer<T> {
         Self {
             audio: VecDeque::new(),
             retransmissions: VecDeque::new(),
+            retransmission_size: DataSize::ZERO,
             video: VecDeque::new(),
             video_size: DataSize::ZERO,
             dropped: VecDeque::new(),
@@ -123,6 +125,7 @@ impl<T> Pacer<T> {
             }
             Lane::Retransmission(resend) => match self.budget.spend(now, size, &resend) {
                 Ok(()) if self.retransmissions.len() < MAX_RETRANSMISSIONS => {
+                    self.retransmission_size += size;
                     self.retransmissions.push_back(QueuedRetransmission { item, size, resend });
                     Enqueued::Queued
                 }
@@ -149,6 +152,7 @@ impl<T> Pacer<T> {
         self.pace = pace;
         self.bucket.set(now, pace.rate, pace.burst);
         self.budget.set_pace(now, &pace);
+        self.trim_retransmissions();
         if self.video_size > self.video_bound() { self.drop_video() } else { Dropped::default() }
     }
 
@@ -241,7 +245,7 @@ impl<T> Pacer<T> {
     }
 
     fn next_queued(&mut self, probe: Option<ProbeId>) -> Option<Release<T>> {
-        if let Some(QueuedRetransmission { item, size, .. }) = self.retransmissions.pop_front() {
+        if let Some(QueuedRetransmission { item, size, .. }) = self.pop_retransmission() {
             return Some(Queued { item, size }.into_release(PacketClass::Retransmission, probe));
         }
         let queued = self.video.pop_front()?;
@@ -267,10 +271,25 @@ impl<T> Pacer<T> {
     fn drop_late_retransmissions(&mut self, now: Instant) {
         while let Some(front) = self.retransmissions.front()
             && self.budget.is_too_old(now, &front.resend)
-            && let Some(late) = self.retransmissions.pop_front()
+            && let Some(late) = self.pop_retransmission()
         {
             self.remember_dropped(late.item);
         }
+    }
+
+    /// After a fall of the rate, what the old budget admitted would take the new rate from the video.
+    fn trim_retransmissions(&mut self) {
+        while self.retransmission_size > self.budget.depth()
+            && let Some(oldest) = self.pop_retransmission()
+        {
+            self.remember_dropped(oldest.item);
+        }
+    }
+
+    fn pop_retransmission(&mut self) -> Option<QueuedRetransmission<T>> {
+        let popped = self.retransmissions.pop_front()?;
+        self.retransmission_size -= popped.size;
+        Some(popped)
     }
 
     fn drop_oldest_audio(&mut self) {

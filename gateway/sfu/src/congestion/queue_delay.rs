@@ -11,6 +11,8 @@ use super::send_history::DeliveredPacket;
 pub(crate) struct QueueDelay {
     recent: VecDeque<(Duration, f64)>,
     base: Option<Base>,
+    /// How much the delay changes from one packet to the next, smoothed, in milliseconds.
+    jitter: f64,
 }
 
 /// Least delays of the half window being filled and of the one before: the clocks drift apart and paths
@@ -36,6 +38,9 @@ impl QueueDelay {
             }
             Some(base) => Base { current: base.current.min(delay), ..base },
         });
+        if let Some((_, last)) = self.recent.back() {
+            self.jitter += ((delay - last).abs() - self.jitter) / JITTER_SMOOTHING;
+        }
         if self.recent.len() == MOST_RECENT {
             self.recent.pop_front();
         }
@@ -44,17 +49,23 @@ impl QueueDelay {
 
     /// The standing queue: the least delay among the packets sent last, so that jitter does not count.
     pub(crate) fn standing(&self) -> Duration {
-        let (Some(base), Some((last_sent, _))) = (self.base, self.recent.back()) else {
-            return Duration::ZERO;
-        };
-        let least = self
-            .recent
-            .iter()
-            .rev()
-            .take_while(|(sent, _)| last_sent.saturating_sub(*sent) <= STANDING)
-            .fold(f64::INFINITY, |least, (_, delay)| least.min(*delay));
-        let above = (least - base.current.min(base.previous)).clamp(0.0, CLOCK_JUMP);
-        Duration::from_secs_f64(above / 1e3)
+        let Some((last_sent, _)) = self.recent.back() else { return Duration::ZERO };
+        let last = self.recent.iter().rev().take_while(|(sent, _)| last_sent.saturating_sub(*sent) <= STANDING);
+        self.above_base(last)
+    }
+
+    /// The queue that the last few packets met, if jitter cannot explain it: a step of the link shows here
+    /// within one picture, long before a trend does.
+    pub(crate) fn sudden(&self) -> Option<Duration> {
+        let queue = self.above_base(self.recent.iter().rev().take(FEW));
+        let least = SUDDEN.max(Duration::from_secs_f64(self.jitter.min(CLOCK_JUMP) * JITTER_MARGIN / 1e3));
+        (queue > least).then_some(queue)
+    }
+
+    fn above_base<'a>(&self, packets: impl Iterator<Item = &'a (Duration, f64)>) -> Duration {
+        let least = packets.fold(f64::INFINITY, |least, (_, delay)| least.min(*delay));
+        let above = self.base.map_or(0.0, |base| least - base.current.min(base.previous));
+        Duration::from_secs_f64(above.clamp(0.0, CLOCK_JUMP) / 1e3)
     }
 }
 
@@ -64,6 +75,18 @@ const HALF_WINDOW: Duration = Duration::from_secs(15);
 
 /// Packets sent within this time stand for the present queue.
 const STANDING: Duration = Duration::from_millis(60);
+
+/// Single packets may be late; so many in a row are in a queue.
+const FEW: usize = 3;
+
+/// A picture at twice the rate of the link queues for less.
+const SUDDEN: Duration = Duration::from_millis(50);
+
+/// Six mean changes are beyond what the least of a few packets reaches by chance.
+const JITTER_MARGIN: f64 = 6.0;
+
+/// As RFC 3550 §6.4.1 smooths it.
+const JITTER_SMOOTHING: f64 = 16.0;
 
 /// Packets of that time at full rate.
 const MOST_RECENT: usize = 64;
@@ -80,16 +103,21 @@ mod tests {
     fn standing_after(delays: &[u64]) -> u128 {
         let mut queue = QueueDelay::default();
         for (index, delay) in delays.iter().enumerate() {
-            let sent = Duration::from_millis(20 * index as u64);
-            queue.push(&DeliveredPacket {
-                sent,
-                arrival: sent + Duration::from_millis(*delay),
-                size: DataSize::bytes(1_000),
-                class: PacketClass::Video,
-                probe: None,
-            });
+            queue.push(&packet(index, *delay));
         }
         queue.standing().as_millis()
+    }
+
+    /// One of packets sent every 20 ms.
+    fn packet(index: usize, delay: u64) -> DeliveredPacket {
+        let sent = Duration::from_millis(20 * index as u64);
+        DeliveredPacket {
+            sent,
+            arrival: sent + Duration::from_millis(delay),
+            size: DataSize::bytes(1_000),
+            class: PacketClass::Video,
+            probe: None,
+        }
     }
 
     #[test]
@@ -103,6 +131,24 @@ mod tests {
             ("the clock was set", vec![30, 30, 90_000, 90_000], 0),
         ] {
             assert_eq!(standing_after(&delays), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sudden_queue_is_seen_unless_jitter_explains_it() {
+        for (name, delays, expected) in [
+            ("steady", vec![30; 30], None),
+            ("a step of the link", vec![30, 30, 30, 50, 70, 90, 110, 130], Some(60)),
+            ("a late packet", vec![30, 30, 30, 30, 120, 31, 30], None),
+            ("jitter", [30, 90, 40, 110, 30, 120, 100, 90, 110].repeat(9), None),
+        ] {
+            let mut queue = QueueDelay::default();
+            for (index, delay) in delays.iter().enumerate() {
+                queue.push(&packet(index, *delay));
+            }
+            let least = expected.map(Duration::from_millis);
+            assert_eq!(queue.sudden().is_some(), least.is_some(), "{name}");
+            assert!(queue.sudden() >= least, "{name}");
         }
     }
 

@@ -29,6 +29,10 @@ pub(crate) struct LinkView {
     pub(crate) round_trip: Duration,
     /// The standing queue.
     pub(crate) queue: Duration,
+    /// The queue that the last few packets met and jitter does not explain.
+    pub(crate) sudden_queue: Option<Duration>,
+    /// What happened to the last few packets.
+    pub(crate) latest: Option<Throughput>,
     /// When the newest reported packet left.
     pub(crate) newest_sent: Duration,
     /// Whether less is sent than the target allows.
@@ -75,10 +79,8 @@ impl RateControl {
     pub(crate) fn update(&mut self, now: Duration, view: &LinkView) -> Change {
         let elapsed = now.saturating_sub(self.updated).min(LONGEST_STEP);
         self.updated = now;
-        let is_over = view.usage == Usage::Over || is_standing(view);
-        if is_over
-            && let Some(throughput) = view.throughput
-            && self.may_decrease(view, &throughput)
+        if let Some(throughput) = self.overrun(view).or_else(|| overuse(view))
+            && self.may_decrease(now, view, &throughput)
         {
             return self.decrease(now, view, &throughput);
         }
@@ -124,7 +126,8 @@ impl RateControl {
     }
 
     /// A loss at this rate turned out to be the rate's doing.
-    pub(crate) fn fill_at(&mut self, rate: Bitrate) {
+    pub(crate) fn fill_at(&mut self, now: Duration, rate: Bitrate) {
+        self.remember_setback(now, self.target);
         self.target = self.target.min(rate);
         self.capacity.filled_at(rate);
     }
@@ -147,21 +150,32 @@ impl RateControl {
         self.decreased
     }
 
+    /// The link has a queue and delivers far less than the target: a step that no trend need confirm.
+    fn overrun(&self, view: &LinkView) -> Option<Throughput> {
+        view.sudden_queue?;
+        let latest = view.latest?;
+        (latest.arrived < latest.sent.min(self.target).scaled(OVERRUN)).then_some(latest)
+    }
+
     /// Packets that left before the last decrease prove nothing about the rate after it, unless they show
     /// that it was far too small.
-    fn may_decrease(&self, view: &LinkView, throughput: &Throughput) -> bool {
+    fn may_decrease(&self, now: Duration, view: &LinkView, throughput: &Throughput) -> bool {
         if view.is_application_limited
-            && !(view.queue >= LIMITED_QUEUE && throughput.arrived < throughput.sent.scaled(LIMITED_SHARE))
+            && !(view.queue.max(view.sudden_queue.unwrap_or_default()) >= LIMITED_QUEUE && throughput.arrived < throughput.sent.scaled(LIMITED_SHARE))
         {
             return false;
         }
         let answered = self.decreased.is_none_or(|decreased| view.newest_sent >= decreased + ANSWER_MARGIN);
-        answered || throughput.arrived.scaled(BACKOFF) < self.target.scaled(FAR_TOO_SMALL)
+        // The queue of the overload goes on to show what the link delivers: the first measure is refined.
+        let is_refined = matches!(self.phase, Phase::Draining { since, .. }
+            if now >= since + THROUGHPUT_SETTLES && now <= since + REFINEMENT);
+        answered || is_refined || throughput.arrived.scaled(BACKOFF) < self.target.scaled(FAR_TOO_SMALL)
     }
 
     fn decrease(&mut self, now: Duration, view: &LinkView, throughput: &Throughput) -> Change {
         let delivered = throughput.arrived;
-        let drain = view.queue.as_secs_f64().min(DEEPEST_DRAIN);
+        let queue = view.sudden_queue.unwrap_or_default().max(view.queue);
+        let drain = queue.as_secs_f64().min(DEEPEST_DRAIN);
         let lowered = delivered.scaled(BACKOFF - drain);
         let lowered = if delivered >= view.floor { lowered.max(view.floor) } else { lowered.max(LEAST_TARGET) };
         self.capacity.filled_at(delivered.min(self.target));
@@ -171,7 +185,11 @@ impl RateControl {
         }
         self.remember_setback(now, self.target);
         self.target = lowered;
-        self.phase = Phase::Draining { since: now, delivered };
+        let since = match self.phase {
+            Phase::Draining { since, .. } if view.newest_sent < since => since,
+            Phase::Draining { .. } | Phase::Increasing => now,
+        };
+        self.phase = Phase::Draining { since, delivered };
         Change::Lowered
     }
 
@@ -213,12 +231,24 @@ pub(crate) enum Change {
     Lowered,
 }
 
+/// A queue grows, or stands at a length that voice suffers from, while packets show what gets through.
+fn overuse(view: &LinkView) -> Option<Throughput> {
+    let grows = view.usage == Usage::Over && view.queue >= LEAST_QUEUE;
+    view.throughput.filter(|_| grows || is_standing(view))
+}
+
 /// A queue that stands and does not drain, however slowly it grew.
 fn is_standing(view: &LinkView) -> bool {
     view.queue > STANDING_QUEUE
         && view.usage != Usage::Under
         && view.throughput.is_some_and(|throughput| throughput.arrived < throughput.sent.scaled(DRAINING_SHARE))
 }
+
+/// A trend without a queue is a pause of the radio.
+const LEAST_QUEUE: Duration = Duration::from_millis(15);
+
+/// Delivering less than this share of the target with a queue is a step of the link.
+const OVERRUN: f64 = 0.7;
 
 /// Of the delivered rate, after overuse; as in GCC.
 const BACKOFF: f64 = 0.85;
@@ -249,6 +279,12 @@ const LIMITED_SHARE: f64 = 0.9;
 
 /// What left within the pacer's reaction still belongs to the old rate.
 const ANSWER_MARGIN: Duration = Duration::from_millis(10);
+
+/// What arrived before the step has left the measure of throughput after this,
+const THROUGHPUT_SETTLES: Duration = Duration::from_millis(80);
+
+/// and after this, a full queue has passed and the answer is there.
+const REFINEMENT: Duration = Duration::from_millis(350);
 
 /// A second decrease need not wait for an answer where the first was this wrong.
 const FAR_TOO_SMALL: f64 = 0.7;
@@ -300,7 +336,9 @@ mod tests {
             throughput: Some(Throughput { arrived: Bitrate::mbps(1), sent: Bitrate::mbps(1) }),
             acknowledged: Some(Bitrate::mbps(1)),
             round_trip: ms(60),
-            queue: ms(0),
+            queue: ms(15),
+            sudden_queue: None,
+            latest: None,
             newest_sent: ms(950),
             is_application_limited: false,
             floor: Bitrate::kbps(115),
@@ -320,10 +358,13 @@ mod tests {
             ("holds while limited", LinkView { is_application_limited: true, ..view() }, 1_000..=1_000),
             ("holds while a queue drains", LinkView { usage: Usage::Under, ..view() }, 1_000..=1_000),
             ("holds without proof", LinkView { acknowledged: Some(Bitrate::kbps(500)), ..view() }, 1_000..=1_000),
-            ("overuse", LinkView { throughput: throughput(500, 900), ..over }, 425..=425),
-            ("overuse with a queue", LinkView { throughput: throughput(500, 900), queue: ms(100), ..over }, 375..=375),
+            ("overuse", LinkView { throughput: throughput(500, 900), ..over }, 417..=418),
+            ("a trend without a queue", LinkView { queue: ms(0), throughput: throughput(500, 900), ..over }, 1_000..=1_030),
+            ("a sudden queue", LinkView { sudden_queue: Some(ms(100)), latest: throughput(500, 900), ..view() }, 374..=375),
+            ("a queue of one burst", LinkView { sudden_queue: Some(ms(100)), latest: throughput(900, 3_000), ..view() }, 1_030..=1_030),
+            ("overuse with a queue", LinkView { throughput: throughput(500, 900), queue: ms(100), ..over }, 374..=375),
             ("not below the floor", LinkView { throughput: throughput(120, 900), ..over }, 115..=115),
-            ("below it when measured", LinkView { throughput: throughput(100, 900), ..over }, 85..=85),
+            ("below it when measured", LinkView { throughput: throughput(100, 900), ..over }, 83..=84),
             ("never below a voice", LinkView { throughput: throughput(10, 900), ..over }, 40..=40),
             ("jitter on a thin flow", LinkView { throughput: throughput(60, 64), ..limited }, 1_000..=1_000),
             ("a queue on a thin flow", LinkView { throughput: throughput(60, 90), queue: ms(90), ..limited }, 40..=60),

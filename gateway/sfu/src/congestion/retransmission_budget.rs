@@ -40,6 +40,7 @@ pub enum RetransmissionRefusal {
 #[derive(Debug, Clone)]
 pub(crate) struct RetransmissionBudget {
     bucket: TokenBucket,
+    depth: DataSize,
     round_trip: Duration,
 }
 
@@ -47,12 +48,19 @@ impl RetransmissionBudget {
     pub(crate) fn new(pace: &Pace) -> Self {
         Self {
             bucket: TokenBucket::new(pace.retransmission, depth(pace)),
+            depth: depth(pace),
             round_trip: pace.round_trip,
         }
     }
 
+    /// What may wait at most.
+    pub(crate) fn depth(&self) -> DataSize {
+        self.depth
+    }
+
     pub(crate) fn set_pace(&mut self, now: Instant, pace: &Pace) {
         self.bucket.set(now, pace.retransmission, depth(pace));
+        self.depth = depth(pace);
         self.round_trip = pace.round_trip;
     }
 
