@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The decisions of the media plane, without a packet in sight: which network a participant is on, whether
+//! a pair may have HD, which layer each subscriber gets, and what each publisher shall send.
+//!
+//! Two loops, never mixed. The class loop takes seconds: [`NetworkClassifier`] → [`policy`] →
+//! [`HdPermission`]. The rung loop follows every feedback report: [`allocate()`] → [`Allocator`] → uplink
+//! plans. [`Adaptation`] runs both for one room and is all that the room talks to.
+
+mod adaptation;
+mod allocate;
+mod allocator;
+mod badge;
+mod classifier;
+mod demand;
+mod evidence;
+mod hd_permission;
+mod knapsack;
+mod measurement;
+mod output;
+pub mod policy;
+mod room_state;
+mod snapshot;
+mod uplink;
+
+pub use adaptation::Adaptation;
+pub use allocate::{Allocation, allocate};
+pub use allocator::{Allocator, LinkView};
+pub use classifier::{MAX_REPORTS_PER_SECOND, NetworkClassifier, ReportRefused, Verdict};
+pub use evidence::Trust;
+pub use hd_permission::{HdDecision, HdPermission, PairEvidence};
+pub use measurement::{Downlink, DownlinkState, LayerMeasure, TEMPORAL_LAYERS, Uplink};
+pub use output::{AdaptOutput, ForwardTarget, Layer};
+pub use room_state::Publication;
+pub use snapshot::{
+    DemandSnapshot, EncodingSnapshot, Pricing, Priority, RoomSnapshot, SourceSnapshot, SubscriberSnapshot,
+};
+pub use uplink::{EncodingTarget, SourceNeeds, UplinkWish, plan_uplink};

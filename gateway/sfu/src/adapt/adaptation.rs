@@ -1,0 +1,508 @@
+//! The decisions of one room: everything that the room tells, and everything that it is told to do.
+//! Driven by the room's events, by every feedback report, and by a tick.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use protocol::id::{ParticipantId, TrackId};
+use protocol::ladder::Rung;
+use protocol::media_message::EncoderLimit;
+use protocol::network_class::{NetworkClass, NetworkReport};
+use protocol::quality::{EncodingPlan, HdReason, PairQuality, RungReason, UplinkPlan};
+use protocol::track::Role;
+
+use super::allocate::allocate;
+use super::badge::{rung_reason, visible_rung};
+use super::classifier::{NetworkClassifier, ReportRefused, Verdict};
+use super::demand::demand;
+use super::measurement::{Downlink, LayerMeasure, Uplink};
+use super::output::{AdaptOutput, ForwardTarget, Layer};
+use super::room_state::{Pair, Participant, Publication, RoomState, SPENDABLE, Subscription, Track};
+use super::snapshot::{RoomSnapshot, SourceSnapshot};
+use super::uplink::{SourceNeeds, plan_uplink};
+use crate::config::{SfuConfig, SiteProfile};
+use crate::sample::SwitchCause;
+
+/// The decisions of one room.
+pub struct Adaptation {
+    site_profiles: Vec<SiteProfile>,
+    accept_unattested_5g: bool,
+    room: RoomState,
+    outputs: VecDeque<AdaptOutput>,
+    next_tick: Option<Instant>,
+}
+
+impl Adaptation {
+    /// Makes the decisions of an empty room.
+    #[must_use]
+    pub fn new(config: &SfuConfig) -> Self {
+        Self {
+            site_profiles: config.site_profiles.clone(),
+            accept_unattested_5g: config.accept_unattested_5g,
+            room: RoomState::new(config.hd_mode),
+            outputs: VecDeque::new(),
+            next_tick: None,
+        }
+    }
+
+    /// Admits a participant; for one that is there already, a new signaling session begins.
+    pub fn handle_join(&mut self, now: Instant, participant: ParticipantId, role: Role) {
+        if let Some(present) = self.room.participants.get_mut(&participant) {
+            present.role = role;
+            present.classifier.handle_new_session();
+        } else {
+            let classifier = NetworkClassifier::new(self.accept_unattested_5g);
+            self.room.participants.insert(participant, Participant::new(now, role, classifier));
+        }
+        self.update(now);
+    }
+
+    /// Removes a participant with its tracks and subscriptions.
+    pub fn handle_leave(&mut self, now: Instant, participant: ParticipantId) {
+        self.room.participants.remove(&participant);
+        let tracks = &mut self.room.tracks;
+        tracks.retain(|_, track| track.publication.publisher != participant);
+        self.room.subscriptions.retain(|(who, track), _| *who != participant && tracks.contains_key(track));
+        self.update(now);
+    }
+
+    /// Takes a new track; a video track gets its uplink plan at once.
+    pub fn handle_publish(&mut self, now: Instant, publication: Publication) {
+        if self.room.participants.contains_key(&publication.publisher) {
+            self.room.tracks.insert(publication.track, Track::new(now, publication));
+            self.update(now);
+        }
+    }
+
+    /// Removes a track with its subscriptions.
+    pub fn handle_unpublish(&mut self, now: Instant, track: TrackId) {
+        self.room.tracks.remove(&track);
+        self.room.subscriptions.retain(|(_, id), _| *id != track);
+        self.update(now);
+    }
+
+    /// Takes note that a track is muted or not.
+    pub fn handle_mute(&mut self, now: Instant, track: TrackId, muted: bool) {
+        if let Some(track) = self.room.tracks.get_mut(&track) {
+            track.muted = muted;
+        }
+        self.update(now);
+    }
+
+    /// Takes a new or changed subscription; `max_lines` is zero while the tile is hidden.
+    pub fn handle_subscribe(
+        &mut self,
+        now: Instant,
+        subscriber: ParticipantId,
+        track: TrackId,
+        max_lines: u16,
+    ) {
+        let is_video = self.room.tracks.get(&track).is_some_and(Track::is_video);
+        if !is_video || !self.room.participants.contains_key(&subscriber) {
+            return;
+        }
+        let fresh = Subscription {
+            max_lines,
+            target: None,
+            rung: Rung::AudioOnly,
+            reason: RungReason::AwaitingKeyframe,
+            flowing: None,
+            hd_since: None,
+        };
+        let subscription = self.room.subscriptions.entry((subscriber, track)).or_insert(fresh);
+        subscription.max_lines = max_lines;
+        self.update(now);
+    }
+
+    /// Removes a subscription.
+    pub fn handle_unsubscribe(&mut self, now: Instant, subscriber: ParticipantId, track: TrackId) {
+        self.room.subscriptions.remove(&(subscriber, track));
+        self.update(now);
+    }
+
+    /// Takes the GOOG_NETWORK_INFO of an authenticated STUN request on the selected pair.
+    pub fn handle_network_cost(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        network_id: u16,
+        cost: u16,
+    ) {
+        self.classify(now, participant, |classifier| classifier.handle_network_cost(now, network_id, cost));
+    }
+
+    /// Takes the source address of a participant's media, when first known and when it changes.
+    pub fn handle_address(&mut self, now: Instant, participant: ParticipantId, address: IpAddr) {
+        let site =
+            self.site_profiles.iter().find(|site| site.range.contains(&address)).map(|site| site.class);
+        self.classify(now, participant, |classifier| classifier.handle_address(now, site));
+    }
+
+    /// Takes what a page or its shell says of its network.
+    ///
+    /// # Errors
+    ///
+    /// [`ReportRefused`] where the report is out of order or one too many; nothing changes then.
+    pub fn handle_report(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        report: &NetworkReport,
+    ) -> Result<(), ReportRefused> {
+        let mut outcome = Ok(());
+        self.classify(now, participant, |classifier| outcome = classifier.handle_report(now, report));
+        outcome
+    }
+
+    /// Takes what the mobile network operator says of a participant.
+    pub fn handle_operator(&mut self, now: Instant, participant: ParticipantId, class: NetworkClass) {
+        self.classify(now, participant, |classifier| classifier.handle_operator(now, class));
+    }
+
+    /// Takes what holds a publisher's encoder back.
+    pub fn handle_encoder_limit(&mut self, _now: Instant, track: TrackId, limit: EncoderLimit) {
+        if let Some(track) = self.room.tracks.get_mut(&track) {
+            track.limit_encoder(limit);
+        }
+    }
+
+    /// Takes a measurement of a subscriber's link, once per feedback report: what must go down goes down here.
+    pub fn handle_downlink(&mut self, now: Instant, subscriber: ParticipantId, downlink: Downlink) {
+        let Some(participant) = self.room.participants.get_mut(&subscriber) else { return };
+        let state_before = participant.downlink.map(|before| before.state);
+        participant.measure_downlink(now, downlink);
+        if state_before == Some(downlink.state) {
+            let sources = self.room.sources(now);
+            self.step(now, &snapshot_of(sources), subscriber, None);
+        } else {
+            self.update(now);
+        }
+    }
+
+    /// Takes a measurement of a publisher's link.
+    pub fn handle_uplink(&mut self, now: Instant, publisher: ParticipantId, uplink: Uplink) {
+        if let Some(participant) = self.room.participants.get_mut(&publisher) {
+            participant.measure_uplink(now, uplink);
+        }
+    }
+
+    /// Takes measurements of a track's encodings, in the order of its RIDs.
+    pub fn handle_layers(&mut self, now: Instant, track: TrackId, layers: &[LayerMeasure]) {
+        let Some(track) = self.room.tracks.get_mut(&track) else { return };
+        if track.measure_layers(now, layers) {
+            self.update(now);
+        }
+    }
+
+    /// Takes note of what really flows to a subscriber. A room that calls this for a subscription calls it
+    /// on every change; without a call the target counts as flowing.
+    pub fn handle_forwarded(
+        &mut self,
+        now: Instant,
+        subscriber: ParticipantId,
+        track: TrackId,
+        flowing: ForwardTarget,
+    ) {
+        if let Some(subscription) = self.room.subscriptions.get_mut(&(subscriber, track)) {
+            subscription.flowing = Some(flowing);
+            let sources = self.room.sources(now);
+            self.tell_quality(now, subscriber, &sources);
+        }
+    }
+
+    /// Takes note that time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_some_and(|due| now >= due) {
+            for participant in self.room.participants.values_mut() {
+                participant.classifier.handle_timeout(now);
+            }
+            self.update(now);
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let classifiers =
+            self.room.participants.values().filter_map(|participant| participant.classifier.poll_timeout());
+        classifiers.chain(self.next_tick).min()
+    }
+
+    /// The next decision; call until `None`.
+    pub fn poll_output(&mut self) -> Option<AdaptOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The verdict on a participant's network.
+    #[must_use]
+    pub fn verdict(&self, participant: ParticipantId) -> Option<Verdict> {
+        self.room.participants.get(&participant).map(|participant| participant.classifier.verdict())
+    }
+
+    /// What a subscriber gets of its video tracks, as last decided.
+    #[must_use]
+    pub fn quality(&self, subscriber: ParticipantId) -> &[PairQuality] {
+        self.room.participants.get(&subscriber).map_or(&[], |participant| &participant.quality)
+    }
+
+    fn classify(&mut self, now: Instant, id: ParticipantId, learn: impl FnOnce(&mut NetworkClassifier)) {
+        let Some(participant) = self.room.participants.get_mut(&id) else { return };
+        let before = participant.classifier.verdict();
+        learn(&mut participant.classifier);
+        let after = participant.classifier.verdict();
+        if (before.class, before.proven) != (after.class, after.proven) {
+            self.update(now);
+        }
+    }
+
+    /// Decides everything anew. Permissions come before plans, and plans before layers, since each rests on
+    /// the one before.
+    fn update(&mut self, now: Instant) {
+        self.tell_classes();
+        self.permit(now);
+        self.plan_uplinks(now);
+        self.list_demands();
+        let ids: Vec<ParticipantId> = self.room.participants.keys().copied().collect();
+        let mut snapshot = snapshot_of(self.room.sources(now));
+        snapshot.subscribers = ids.iter().map(|id| self.room.subscriber_snapshot(now, *id)).collect();
+        let ideal = allocate(&snapshot);
+        for (id, layers) in ids.iter().zip(&ideal.layers) {
+            self.step(now, &snapshot, *id, Some(layers));
+        }
+        for id in ids {
+            self.tell_quality(now, id, &snapshot.sources);
+            self.tell_demand(now, id, &snapshot.sources);
+        }
+        let ticking = self.room.video_tracks().next().is_some();
+        self.next_tick = ticking.then(|| now + TICK);
+    }
+
+    fn tell_classes(&mut self) {
+        for (id, participant) in &mut self.room.participants {
+            let to = participant.classifier.verdict().class;
+            let from = std::mem::replace(&mut participant.said_class, to);
+            if from != to {
+                self.outputs.push_back(AdaptOutput::NetworkClass { participant: *id, from, to });
+            }
+        }
+    }
+
+    fn permit(&mut self, now: Instant) {
+        let evidence = self.room.pair_evidence();
+        let pairs = &mut self.room.pairs;
+        pairs.retain(|key, _| evidence.binary_search_by_key(key, |(key, _)| *key).is_ok());
+        for (key, evidence) in evidence {
+            let pair = pairs.entry(key).or_insert_with(Pair::new);
+            pair.decision = pair.permission.evaluate(now, &evidence);
+            let to = pair.decision.reason;
+            let from = pair.said.replace(to);
+            if from != Some(to) {
+                self.outputs.push_back(AdaptOutput::Hd { from, to });
+            }
+        }
+    }
+
+    fn plan_uplinks(&mut self, now: Instant) {
+        let ids: Vec<TrackId> = self.room.video_tracks().map(|(id, _)| id).collect();
+        for id in ids {
+            let Some(track) = self.room.tracks.get(&id) else { continue };
+            let plan = plan_uplink(&SourceNeeds {
+                source: track.publication.source,
+                encodings: track.encodings(),
+                source_lines: track.source_lines.map(|(lines, _)| lines),
+                wishes: &self.room.wishes(now, id, track),
+                previous: &track.plan,
+            });
+            if plan == track.plan {
+                continue;
+            }
+            let output = uplink_output(&track.publication, &plan);
+            self.outputs.push_back(output);
+            if let Some(track) = self.room.tracks.get_mut(&id) {
+                track.plan = plan;
+                track.planned_at = now;
+            }
+        }
+    }
+
+    /// Brings every allocator's demands in line with the subscriptions.
+    fn list_demands(&mut self) {
+        let subscriptions = &self.room.subscriptions;
+        for (id, participant) in &mut self.room.participants {
+            let tracks =
+                subscriptions.keys().filter(|(subscriber, _)| subscriber == id).map(|(_, track)| *track);
+            let demands: Vec<TrackId> = tracks.collect();
+            if demands != participant.demands {
+                let kept: Vec<Option<usize>> = demands
+                    .iter()
+                    .map(|track| participant.demands.iter().position(|before| before == track))
+                    .collect();
+                participant.allocator.handle_demands(&kept);
+                participant.demands = demands;
+            }
+        }
+    }
+
+    /// Runs the rung loop of one subscriber and says what changed.
+    fn step(
+        &mut self,
+        now: Instant,
+        room: &RoomSnapshot,
+        id: ParticipantId,
+        ideal: Option<&[Option<Layer>]>,
+    ) {
+        let subscriber = self.room.subscriber_snapshot(now, id);
+        let audio = self.room.audio_reserve(id);
+        let Some(participant) = self.room.participants.get_mut(&id) else { return };
+        let link = participant.link_view(audio);
+        participant.allocator.step(now, room, &subscriber, ideal, &link);
+        let decided: Vec<(TrackId, Option<Layer>)> =
+            participant.demands.iter().copied().zip(participant.allocator.layers()).collect();
+        for ((track, layer), demand) in decided.into_iter().zip(&subscriber.demands) {
+            if let Some(source) = room.sources.get(demand.source) {
+                self.settle(now, (id, track), layer, source);
+            }
+        }
+    }
+
+    /// Takes over the layer of one subscription.
+    fn settle(
+        &mut self,
+        now: Instant,
+        key: (ParticipantId, TrackId),
+        layer: Option<Layer>,
+        source: &SourceSnapshot,
+    ) {
+        let (subscriber, id) = key;
+        let Some(track) = self.room.tracks.get(&id) else { return };
+        let Some(mut subscription) = self.room.subscriptions.get(&key).copied() else { return };
+        let before = subscription;
+        let rung = layer.map_or(Rung::AudioOnly, |layer| track.rung_of(now, usize::from(layer.encoding)));
+        subscription.target = layer;
+        subscription.rung = rung;
+        subscription.hd_since = if rung >= Rung::HD { before.hd_since.or(Some(now)) } else { None };
+        subscription.reason = rung_reason(&self.room, now, subscriber, (track, source), &subscription);
+        if before.target != layer {
+            let target = ForwardTarget::from(layer);
+            self.outputs.push_back(AdaptOutput::Forward { subscriber, track: id, target });
+        }
+        if before.rung != rung {
+            let cause = switch_cause(&self.room, now, subscriber, (track, source), (&before, &subscription));
+            self.outputs.push_back(AdaptOutput::RungChanged { from: before.rung, to: rung, cause });
+            let publisher = track.publication.publisher;
+            if let (Some(reached), None, SwitchCause::Estimate, Some(pair)) = (
+                before.hd_since,
+                subscription.hd_since,
+                cause,
+                self.room.pairs.get_mut(&(publisher, subscriber)),
+            ) {
+                pair.permission.handle_drop(now, reached);
+            }
+        }
+        self.room.subscriptions.insert(key, subscription);
+    }
+
+    fn tell_quality(&mut self, now: Instant, id: ParticipantId, sources: &[SourceSnapshot]) {
+        let Some(subscriber) = self.room.participants.get(&id) else { return };
+        let subscriber_class = subscriber.classifier.verdict().class;
+        let positions: Vec<TrackId> = self.room.video_tracks().map(|(id, _)| id).collect();
+        let pairs = subscriber.demands.iter().filter_map(|track_id| {
+            let track = self.room.tracks.get(track_id)?;
+            let subscription = self.room.subscriptions.get(&(id, *track_id))?;
+            let source = sources.get(positions.binary_search(track_id).ok()?)?;
+            let publisher = track.publication.publisher;
+            Some(PairQuality {
+                track: *track_id,
+                publisher,
+                publisher_class: self.room.participants.get(&publisher)?.classifier.verdict().class,
+                subscriber_class,
+                rung: visible_rung(now, track, subscription),
+                rung_reason: rung_reason(&self.room, now, id, (track, source), subscription),
+                hd: self.room.decision(publisher, id).map_or(HdReason::Granted, |decision| decision.reason),
+            })
+        });
+        let pairs: Vec<PairQuality> = pairs.collect();
+        if let Some(subscriber) = self.room.participants.get_mut(&id)
+            && subscriber.quality != pairs
+        {
+            subscriber.quality.clone_from(&pairs);
+            self.outputs.push_back(AdaptOutput::Quality { subscriber: id, pairs });
+        }
+    }
+
+    fn tell_demand(&mut self, now: Instant, id: ParticipantId, sources: &[SourceSnapshot]) {
+        let Some(participant) = self.room.participants.get(&id) else { return };
+        let sought: Vec<Rung> = participant
+            .demands
+            .iter()
+            .map(|track| {
+                let track = self.room.tracks.get(track);
+                track.map_or(Rung::AudioOnly, |track| self.room.cap(now, id, track, |hd| hd.sought).rung)
+            })
+            .collect();
+        let snapshot = self.room.subscriber_snapshot(now, id);
+        let rates = demand(sources, &snapshot, &sought, self.room.audio_reserve(id), SPENDABLE);
+        let watching = !participant.demands.is_empty() || participant.demand.is_some();
+        if let Some(participant) = self.room.participants.get_mut(&id)
+            && watching
+            && participant.demand.replace(rates) != Some(rates)
+        {
+            let [floor, current, next] = rates;
+            self.outputs.push_back(AdaptOutput::Demand { subscriber: id, floor, current, next });
+        }
+    }
+}
+
+fn snapshot_of(sources: Vec<SourceSnapshot>) -> RoomSnapshot {
+    // Browsers share their uplink among their encodings by themselves; what does not arrive is not offered.
+    RoomSnapshot { sources, uplinks: vec![None], subscribers: Vec::new() }
+}
+
+fn uplink_output(publication: &Publication, plan: &[super::uplink::EncodingTarget]) -> AdaptOutput {
+    let unnamed = String::new();
+    let rids = publication.rids.iter().chain(std::iter::repeat(&unnamed));
+    let encodings = plan.iter().zip(rids).map(|(target, rid)| EncodingPlan {
+        rid: rid.clone(),
+        active: target.active,
+        rung: target.rung,
+        max_bitrate_bps: target.max_bitrate,
+        max_framerate: target.max_framerate,
+    });
+    AdaptOutput::Uplink {
+        publisher: publication.publisher,
+        plan: UplinkPlan {
+            track: publication.track,
+            mid: publication.mid.clone(),
+            encodings: encodings.collect(),
+        },
+    }
+}
+
+/// Why a subscription went from one rung to another.
+fn switch_cause(
+    room: &RoomState,
+    now: Instant,
+    subscriber: ParticipantId,
+    (track, source): (&Track, &SourceSnapshot),
+    (before, after): (&Subscription, &Subscription),
+) -> SwitchCause {
+    let lifted = after.rung > before.rung;
+    let held_by = if lifted { before.reason } else { after.reason };
+    let gone = before.target.is_some_and(|layer| {
+        source.encodings.get(usize::from(layer.encoding)).is_none_or(|encoding| !encoding.usable)
+    });
+    if !lifted && room.cap(now, subscriber, track, |decision| decision.permitted).rung < before.rung {
+        return SwitchCause::Policy;
+    }
+    match held_by {
+        RungReason::Viewport => SwitchCause::Viewport,
+        RungReason::Class | RungReason::HdPermission if lifted => SwitchCause::Policy,
+        RungReason::Publisher | RungReason::AwaitingKeyframe | RungReason::Muted => SwitchCause::Publisher,
+        _ if !lifted && gone => SwitchCause::Publisher,
+        _ => SwitchCause::Estimate,
+    }
+}
+
+/// How often everything is decided anew, so that what waits for time to pass does not wait for an event.
+const TICK: Duration = Duration::from_millis(200);

@@ -1,0 +1,387 @@
+//! The rung loop: allocation with memory. Down at once and by temporal layers first, up only when the
+//! evidence has lasted, and after a failed step up with a wait that doubles.
+
+use std::time::{Duration, Instant};
+
+use protocol::units::Bitrate;
+
+use super::allocate::ALL_ENCODINGS;
+use super::knapsack::{self, Choice};
+use super::measurement::{Downlink, DownlinkState};
+use super::output::Layer;
+use super::snapshot::{DemandSnapshot, Pricing, RoomSnapshot, SubscriberSnapshot};
+
+/// What the rung loop needs to know of a subscriber's link besides its budget.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinkView {
+    /// What may stay allocated: wider than the budget for new choices, so that small dips change nothing.
+    pub hold: Bitrate,
+    /// What all its video may cost if the link is in trouble.
+    pub relief: Bitrate,
+    /// The last measurement; `None` before the first.
+    pub downlink: Option<Downlink>,
+}
+
+/// The rung loop of one subscriber.
+#[derive(Debug, Clone)]
+pub struct Allocator {
+    started: Instant,
+    settled: bool,
+    queueing_since: Option<Instant>,
+    lossy_since: Option<Instant>,
+    relieved_at: Option<Instant>,
+    memory: Vec<Memory>,
+    candidate: Option<Candidate>,
+}
+
+/// What is remembered of one demand.
+#[derive(Debug, Clone, Copy, Default)]
+struct Memory {
+    layer: Option<Layer>,
+    started: bool,
+    /// The last step up for which bandwidth was the only question.
+    raised: Option<(Layer, Instant)>,
+    /// The layer that failed, until when it is not tried again, and the wait that led there.
+    failed: Option<(Layer, Instant, Duration)>,
+    /// What was held before the last fall, and when that was.
+    fell: Option<(Layer, Instant, Fall)>,
+}
+
+/// Why a layer was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fall {
+    Jitter,
+    Shortage,
+}
+
+/// Whether a step went down for the sake of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relief {
+    None,
+    Given,
+}
+
+/// The worst of all better allocations seen since an instant: what has been affordable all along.
+#[derive(Debug, Clone)]
+struct Candidate {
+    since: Instant,
+    layers: Vec<Option<Layer>>,
+}
+
+/// How steps above the present are priced while a subscriber is new: its links are probed on purpose.
+const START_MARGIN: f64 = 1.05;
+
+/// Room over the price that a step up needs.
+const RAISE_MARGIN: f64 = 1.2;
+
+impl Allocator {
+    /// Makes the loop of a subscriber that just came.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            started: now,
+            settled: false,
+            queueing_since: None,
+            lossy_since: None,
+            relieved_at: None,
+            memory: Vec::new(),
+            candidate: None,
+        }
+    }
+
+    /// How much a step up must have to spare at present.
+    #[must_use]
+    pub fn raise_margin(&self, now: Instant) -> f64 {
+        if self.is_starting(now) { START_MARGIN } else { RAISE_MARGIN }
+    }
+
+    /// Takes note that the demands are others from here on; `kept` tells where each was before.
+    pub fn handle_demands(&mut self, kept: &[Option<usize>]) {
+        let before = std::mem::take(&mut self.memory);
+        let remembered = |index: &Option<usize>| index.and_then(|index| before.get(index).copied());
+        self.memory = kept.iter().map(|index| remembered(index).unwrap_or_default()).collect();
+        self.candidate = None;
+    }
+
+    /// Decides one subscriber anew. `ideal` is its part of the room's allocation, or `None` between two of
+    /// those, when it can only go down.
+    pub fn step(
+        &mut self,
+        now: Instant,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+        ideal: Option<&[Option<Layer>]>,
+        link: &LinkView,
+    ) {
+        self.memory.resize(subscriber.demands.len(), Memory::default());
+        self.leave_what_is_gone(room, subscriber);
+        self.start_new(ideal);
+        if self.relieve(now, room, subscriber, link) == Relief::None
+            && let Some(ideal) = ideal
+        {
+            self.raise(now, ideal, link);
+        }
+    }
+
+    /// The layers as decided, one per demand.
+    pub fn layers(&self) -> impl Iterator<Item = Option<Layer>> {
+        self.memory.iter().map(|memory| memory.layer)
+    }
+
+    /// The layers as decided, by index of the demand.
+    #[must_use]
+    pub fn layer(&self, demand: usize) -> Option<Layer> {
+        self.memory.get(demand)?.layer
+    }
+
+    /// The highest layer that a demand may rise to, while a higher one has failed a short while ago.
+    #[must_use]
+    pub fn limit(&self, now: Instant, demand: usize) -> Option<Layer> {
+        let (failed, ..) = self.memory.get(demand)?.failed.filter(|(_, until, _)| now < *until)?;
+        Some(Layer { encoding: failed.encoding.checked_sub(1)?, temporal: u8::MAX })
+    }
+
+    fn is_starting(&self, now: Instant) -> bool {
+        !self.settled && now.saturating_duration_since(self.started) < START_PHASE
+    }
+
+    /// Falls back to the best of what is still offered below what flowed.
+    fn leave_what_is_gone(&mut self, room: &RoomSnapshot, subscriber: &SubscriberSnapshot) {
+        for (memory, demand) in self.memory.iter_mut().zip(&subscriber.demands) {
+            let (Some(layer), Some(source)) = (memory.layer, room.sources.get(demand.source)) else {
+                continue;
+            };
+            if knapsack::may_continue(source, demand, layer) {
+                continue;
+            }
+            let offer = knapsack::choices(source, demand, ALL_ENCODINGS, Pricing::Measured);
+            let below = offer.iter().rev().find(|choice| choice.layer < layer);
+            // Where nothing lies below, the least of what there is keeps the picture alive.
+            memory.layer = below.or(offer.first()).map(|choice| choice.layer);
+            memory.started = memory.layer.is_some();
+            memory.raised = None;
+        }
+    }
+
+    /// A subscription's first picture waits for nothing.
+    fn start_new(&mut self, ideal: Option<&[Option<Layer>]>) {
+        for (memory, layer) in self.memory.iter_mut().zip(ideal.unwrap_or_default()) {
+            if !memory.started && memory.layer.is_none() && layer.is_some() {
+                *memory = Memory { layer: *layer, started: true, ..*memory };
+            }
+        }
+    }
+
+    /// Goes down at once where what flows is more than the link holds, or the link is in trouble.
+    fn relieve(
+        &mut self,
+        now: Instant,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+        link: &LinkView,
+    ) -> Relief {
+        let cost = self.cost(room, subscriber);
+        let trouble = self.trouble(now, link);
+        let overspent = cost > link.hold;
+        let (budget, fall) = match trouble {
+            Some((budget, _)) if overspent => (budget.min(subscriber.budget), Fall::Shortage),
+            Some(relief) => relief,
+            None if overspent => (subscriber.budget, Fall::Shortage),
+            None => return Relief::None,
+        };
+        if cost <= budget {
+            return Relief::None;
+        }
+        let picks = self.solve_below(room, subscriber, budget, fall);
+        for (memory, pick) in self.memory.iter_mut().zip(picks) {
+            let layer = pick.map(|choice| choice.layer);
+            if layer < memory.layer {
+                memory.fall(now, layer, fall);
+            }
+            memory.layer = layer;
+        }
+        self.settled = true;
+        self.candidate = None;
+        self.relieved_at = Some(now);
+        Relief::Given
+    }
+
+    /// The best allocation within `budget` that raises nobody. Jitter without loss costs frames only.
+    fn solve_below(
+        &self,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+        budget: Bitrate,
+        fall: Fall,
+    ) -> Vec<Option<Choice>> {
+        let lists: Vec<Vec<Choice>> = subscriber
+            .demands
+            .iter()
+            .zip(&self.memory)
+            .map(|(demand, memory)| {
+                let (Some(source), Some(layer)) = (room.sources.get(demand.source), memory.layer) else {
+                    return Vec::new();
+                };
+                let lower = DemandSnapshot { limit: Some(layer), ..*demand };
+                let list = knapsack::choices(source, &lower, ALL_ENCODINGS, Pricing::Measured);
+                if fall == Fall::Jitter {
+                    let same: Vec<Choice> = list
+                        .iter()
+                        .copied()
+                        .filter(|choice| choice.layer.encoding == layer.encoding)
+                        .collect();
+                    if !same.is_empty() {
+                        return same;
+                    }
+                }
+                list
+            })
+            .collect();
+        let picks = knapsack::solve(&lists, budget);
+        if fall == Fall::Jitter {
+            // A queue that drains is no reason to lose a picture: the least of each list stays.
+            return picks
+                .into_iter()
+                .zip(&lists)
+                .map(|(pick, list)| pick.or(list.first().copied()))
+                .collect();
+        }
+        picks
+    }
+
+    fn cost(&self, room: &RoomSnapshot, subscriber: &SubscriberSnapshot) -> Bitrate {
+        let layers = subscriber.demands.iter().zip(&self.memory);
+        layers
+            .filter_map(|(demand, memory)| {
+                let layer = memory.layer?;
+                let encoding = room.sources.get(demand.source)?.encodings.get(usize::from(layer.encoding))?;
+                Some(knapsack::price(encoding, layer, Some(layer), Pricing::Measured))
+            })
+            .sum()
+    }
+
+    /// Whether queues or losses ask for relief beyond what the estimate says, and how much.
+    fn trouble(&mut self, now: Instant, link: &LinkView) -> Option<(Bitrate, Fall)> {
+        let downlink = link.downlink?;
+        let lasting = |since: &mut Option<Instant>, holds: bool, patience: Duration| {
+            *since = holds.then(|| since.unwrap_or(now));
+            since.is_some_and(|since| now.saturating_duration_since(since) >= patience)
+        };
+        let queueing = downlink.queue_delay > QUEUE_LIMIT;
+        let queued = lasting(&mut self.queueing_since, queueing, QUEUE_PATIENCE);
+        let lossy = lasting(&mut self.lossy_since, downlink.loss > LOSS_LIMIT, LOSS_PATIENCE);
+        let fresh = self.relieved_at.is_some_and(|at| now.saturating_duration_since(at) < RELIEF_PAUSE);
+        if fresh || !(queued || lossy) {
+            return None;
+        }
+        let stands = self.queueing_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let mere_jitter = !lossy && downlink.loss == 0.0 && stands < QUEUE_PATIENCE + JITTER_RECOVERY;
+        Some((link.relief, if mere_jitter { Fall::Jitter } else { Fall::Shortage }))
+    }
+
+    /// Commits what has been affordable for long enough.
+    fn raise(&mut self, now: Instant, ideal: &[Option<Layer>], link: &LinkView) {
+        let congested = link.downlink.is_some_and(|downlink| match downlink.state {
+            DownlinkState::Congested | DownlinkState::Silent => true,
+            DownlinkState::Starting | DownlinkState::Steady => false,
+        });
+        let wish = ideal.to_vec();
+        let rises = self.memory.iter().zip(&wish).any(|(memory, layer)| *layer > memory.layer);
+        if congested || !rises {
+            self.candidate = None;
+            return;
+        }
+        let candidate = self.candidate.get_or_insert_with(|| Candidate { since: now, layers: wish.clone() });
+        for (kept, layer) in candidate.layers.iter_mut().zip(&wish) {
+            *kept = (*kept).min(*layer);
+        }
+        if self.memory.iter().zip(&candidate.layers).all(|(memory, layer)| *layer <= memory.layer) {
+            *candidate = Candidate { since: now, layers: wish };
+            return;
+        }
+        let (since, layers) = (candidate.since, candidate.layers.clone());
+        if now.saturating_duration_since(since) < self.patience(now, &layers) {
+            return;
+        }
+        for (memory, layer) in self.memory.iter_mut().zip(layers) {
+            if layer > memory.layer {
+                memory.raised = layer.map(|layer| (layer, now));
+            }
+            memory.layer = layer;
+        }
+        self.candidate = None;
+    }
+
+    /// The longest of what the steps of a candidate ask for.
+    fn patience(&self, now: Instant, layers: &[Option<Layer>]) -> Duration {
+        if self.is_starting(now) {
+            return START_PATIENCE;
+        }
+        let rising = self.memory.iter().zip(layers).filter(|(memory, layer)| **layer > memory.layer);
+        rising.map(|(memory, layer)| memory.patience(now, *layer)).max().unwrap_or(Duration::ZERO)
+    }
+}
+
+impl Memory {
+    fn fall(&mut self, now: Instant, to: Option<Layer>, fall: Fall) {
+        let Some(from) = self.layer else { return };
+        let spatial = to.map(|layer| layer.encoding) != Some(from.encoding);
+        let quick = self.raised.filter(|(layer, at)| {
+            *layer >= from && now.saturating_duration_since(*at) < FAILED_RAISE && Some(*layer) > to
+        });
+        if let Some((layer, _)) = quick
+            && spatial
+        {
+            let wait = self.failed.map_or(FIRST_WAIT, |(_, _, wait)| (wait * 2).min(LONGEST_WAIT));
+            self.failed = Some((layer, now + wait, wait));
+        }
+        self.raised = None;
+        self.fell = Some((from, now, fall));
+    }
+
+    fn patience(&self, now: Instant, to: Option<Layer>) -> Duration {
+        let Some(current) = self.layer else { return RETURN_PATIENCE };
+        if to.is_some_and(|to| to.encoding == current.encoding) {
+            return FRAME_RATE_PATIENCE;
+        }
+        let returns = self.fell.is_some_and(|(layer, at, fall)| {
+            fall == Fall::Jitter && now.saturating_duration_since(at) < RECENT && to <= Some(layer)
+        });
+        // The lowest encoding is below the clinical floor: leaving it is urgent.
+        if returns || current.encoding == 0 { RETURN_PATIENCE } else { RAISE_PATIENCE }
+    }
+}
+
+/// A step up to another encoding needs this much lasting evidence.
+const RAISE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Likewise where the picture is below the clinical floor, was lost, or fell to jitter a moment ago.
+const RETURN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// More frames of the same encoding are had and given up without a key frame.
+const FRAME_RATE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A subscriber starts high: until its first shortage, at most this long, steps up follow in quick succession.
+const START_PHASE: Duration = Duration::from_secs(15);
+const START_PATIENCE: Duration = Duration::from_millis(300);
+
+/// A step up that is taken back for want of bandwidth within this time has failed.
+const FAILED_RAISE: Duration = Duration::from_secs(10);
+const FIRST_WAIT: Duration = Duration::from_secs(8);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A rung held this recently is known to fit.
+const RECENT: Duration = Duration::from_secs(30);
+
+/// What may stand in queues, and for how long, before relief.
+const QUEUE_LIMIT: Duration = Duration::from_millis(80);
+const QUEUE_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Delay without loss that passes within this time is 5G scheduling or a handover, not congestion.
+const JITTER_RECOVERY: Duration = Duration::from_millis(250);
+
+const LOSS_LIMIT: f64 = 0.1;
+const LOSS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A queue needs this long to show that relief has worked; without the pause one queue would cost every rung.
+const RELIEF_PAUSE: Duration = Duration::from_millis(250);

@@ -1,0 +1,76 @@
+//! Why a subscription is at its rung: the reason that the quality badge shows.
+
+use std::time::Instant;
+
+use protocol::id::ParticipantId;
+use protocol::ladder::Rung;
+use protocol::quality::RungReason;
+use protocol::track::TrackSource;
+
+use super::output::{ForwardTarget, Layer};
+use super::room_state::{RoomState, Subscription, Track};
+use super::snapshot::{SourceSnapshot, fills};
+
+/// What holds a subscription at its rung.
+pub(super) fn rung_reason(
+    room: &RoomState,
+    now: Instant,
+    subscriber: ParticipantId,
+    (track, source): (&Track, &SourceSnapshot),
+    subscription: &Subscription,
+) -> RungReason {
+    if track.muted {
+        return RungReason::Muted;
+    }
+    if subscription.max_lines == 0 {
+        return RungReason::Viewport;
+    }
+    if awaits_key_frame(subscription) {
+        return RungReason::AwaitingKeyframe;
+    }
+    let rung = subscription.rung;
+    let best = match track.publication.source {
+        TrackSource::Camera => Rung::HD,
+        TrackSource::Screen | TrackSource::Microphone => Rung::P1080,
+    };
+    let class = room.class_cap(now, subscriber, track).rung;
+    let permitted = room.cap(now, subscriber, track, |decision| decision.permitted).rung;
+    if rung >= best {
+        return RungReason::Best;
+    }
+    if fills(rung, subscription.max_lines) && rung < permitted {
+        return RungReason::Viewport;
+    }
+    // The encoding that would come next tells what is missing.
+    let next = source.encodings.iter().enumerate().find(|(_, encoding)| encoding.rung > rung);
+    match next {
+        _ if class <= rung => RungReason::Class,
+        _ if permitted <= rung => RungReason::HdPermission,
+        Some((_, encoding)) if encoding.rung > class => RungReason::Class,
+        Some((_, encoding)) if encoding.rung > permitted => RungReason::HdPermission,
+        Some((index, encoding)) => {
+            let asked_for = track.plan.get(index).is_some_and(|plan| plan.active);
+            if asked_for && !encoding.usable { RungReason::Publisher } else { RungReason::Downlink }
+        }
+        None => RungReason::Publisher,
+    }
+}
+
+/// The rung that a subscriber sees at this moment.
+pub(super) fn visible_rung(now: Instant, track: &Track, subscription: &Subscription) -> Rung {
+    if track.muted {
+        return Rung::AudioOnly;
+    }
+    match subscription.flowing {
+        None => subscription.rung,
+        Some(ForwardTarget::None) => Rung::AudioOnly,
+        Some(ForwardTarget::Layer(layer)) => track.rung_of(now, usize::from(layer.encoding)),
+    }
+}
+
+fn awaits_key_frame(subscription: &Subscription) -> bool {
+    let Some(flowing) = subscription.flowing else { return false };
+    let flowing: Option<Layer> = flowing.into();
+    let encoding = |layer: Option<Layer>| layer.map(|layer| layer.encoding);
+    encoding(flowing) < encoding(subscription.target)
+}

@@ -1,0 +1,466 @@
+//! Whether a directed pair may have HD: granted on probation to proven classes so that a call starts high,
+//! confirmed or withdrawn by measurement, and regained only through agreement and cool-down.
+
+use std::time::{Duration, Instant};
+
+use protocol::ladder::Rung;
+use protocol::media_message::EncoderLimit;
+use protocol::quality::{HdMode, HdReason};
+use protocol::units::Bitrate;
+
+use super::classifier::Verdict;
+use super::measurement::{Downlink, DownlinkState, LayerMeasure, Uplink};
+use super::policy;
+
+/// What is known of a directed pair when its permission is decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairEvidence {
+    /// Which classes are HD-grade.
+    pub mode: HdMode,
+    /// The publisher's network.
+    pub publisher: Verdict,
+    /// The subscriber's network.
+    pub subscriber: Verdict,
+    /// The publisher's link, once measured.
+    pub uplink: Option<Uplink>,
+    /// The subscriber's link, once measured.
+    pub downlink: Option<Downlink>,
+    /// The HD encoding as it arrives.
+    pub hd_encoding: LayerMeasure,
+    /// What holds the publisher's encoder back.
+    pub encoder_limit: EncoderLimit,
+    /// The subscriber has a use for HD: a large tile of a camera that is not muted.
+    pub wanted: bool,
+}
+
+/// What a pair may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HdDecision {
+    /// HD may be forwarded where the downlink carries it.
+    pub permitted: bool,
+    /// The publisher shall send HD, so that it can be measured.
+    pub warm: bool,
+    /// The downlink shall be probed for HD: permission comes, or stays, once it has the room.
+    pub sought: bool,
+    /// Why.
+    pub reason: HdReason,
+}
+
+/// The HD permission of one directed pair.
+#[derive(Debug, Clone)]
+pub struct HdPermission {
+    phase: Phase,
+    wait: Duration,
+    /// When the objection that now stands was first seen, to ride out short ones.
+    objection: Option<(HdReason, Instant)>,
+    /// Since when a link on probation lacks room.
+    doubted_since: Option<Instant>,
+    good_since: Option<Instant>,
+    drops: [Option<Instant>; 2],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The classes are not known for long enough to rule a start on probation out.
+    New { since: Option<Instant> },
+    /// The classes do not allow it, and nothing was withdrawn.
+    Barred,
+    /// Measurements must agree for a while first.
+    Agreeing { agreed_since: Option<Instant>, warm_since: Option<Instant> },
+    /// Permitted on the word of the classes; the clock runs once both links are measured.
+    Probation { measured_since: Option<Instant>, confirmed_since: Option<Instant> },
+    /// Permitted.
+    Granted { since: Instant },
+    /// Withdrawn.
+    CoolDown { until: Instant },
+}
+
+impl HdPermission {
+    /// Makes the permission of a new pair; it is decided by the first [`Self::evaluate`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            phase: Phase::New { since: None },
+            wait: FIRST_COOL_DOWN,
+            objection: None,
+            doubted_since: None,
+            good_since: None,
+            drops: [None; 2],
+        }
+    }
+
+    /// Decides anew.
+    pub fn evaluate(&mut self, now: Instant, pair: &PairEvidence) -> HdDecision {
+        if let Some(reason) = class_objection(pair) {
+            self.lose_class(now);
+            return denied(reason);
+        }
+        match self.phase {
+            Phase::New { .. } => self.start(now, pair),
+            Phase::Barred => self.agree(now, pair, None, None),
+            Phase::Agreeing { agreed_since, warm_since } => self.agree(now, pair, agreed_since, warm_since),
+            Phase::Probation { measured_since, confirmed_since } => {
+                self.prove(now, pair, measured_since, confirmed_since)
+            }
+            Phase::Granted { since } => self.hold(now, pair, since),
+            Phase::CoolDown { until } if now < until => denied(HdReason::CoolDown),
+            Phase::CoolDown { .. } => self.agree(now, pair, None, None),
+        }
+    }
+
+    /// Takes note that a subscriber that had reached HD within the last seconds fell below it, for want
+    /// of bandwidth.
+    pub fn handle_drop(&mut self, now: Instant, reached: Instant) {
+        if now.saturating_duration_since(reached) <= DROP_WINDOW {
+            self.drops = [self.drops[1], Some(now)];
+        }
+    }
+
+    fn start(&mut self, now: Instant, pair: &PairEvidence) -> HdDecision {
+        if trouble(pair).is_some() || hopeless(pair) {
+            return self.agree(now, pair, None, None);
+        }
+        self.prove(now, pair, None, None)
+    }
+
+    /// Probation: HD is permitted until measurement had its time and did not confirm it.
+    fn prove(
+        &mut self,
+        now: Instant,
+        pair: &PairEvidence,
+        measured_since: Option<Instant>,
+        confirmed_since: Option<Instant>,
+    ) -> HdDecision {
+        if let Some(reason) = self.lasting_severe_objection(now, pair) {
+            return self.revoke(now, reason, Blame::Failed);
+        }
+        let measured =
+            pair.wanted && pair.uplink.is_some() && pair.downlink.is_some_and(|link| is_measured(&link));
+        if !measured {
+            self.phase = Phase::Probation { measured_since: None, confirmed_since: None };
+            return PERMITTED;
+        }
+        let measured_since = measured_since.unwrap_or(now);
+        let objection = uplink_objection(pair).or_else(|| downlink_objection(pair));
+        let confirmed_since = if objection.is_none() { Some(confirmed_since.unwrap_or(now)) } else { None };
+        self.doubted_since = objection.map(|_| self.doubted_since.unwrap_or(now));
+        if confirmed_since.is_some_and(|since| elapsed(since, now) >= CONFIRMATION) {
+            self.grant(now);
+            return PERMITTED;
+        }
+        let doubted = self.doubted_since.is_some_and(|since| elapsed(since, now) >= CONFIRMATION);
+        if let Some(reason) = objection
+            && doubted
+            && elapsed(measured_since, now) >= PROBATION
+        {
+            return self.revoke(now, reason, Blame::Failed);
+        }
+        self.phase = Phase::Probation { measured_since: Some(measured_since), confirmed_since };
+        PERMITTED
+    }
+
+    /// Before a grant: every measurement must agree for [`AGREEMENT`] without a break.
+    fn agree(
+        &mut self,
+        now: Instant,
+        pair: &PairEvidence,
+        agreed_since: Option<Instant>,
+        warm_since: Option<Instant>,
+    ) -> HdDecision {
+        let denied = |reason, warm| HdDecision { permitted: false, warm, sought: true, reason };
+        if !pair.wanted {
+            self.phase = Phase::Agreeing { agreed_since: None, warm_since: None };
+            return HdDecision { sought: false, ..denied(HdReason::Dwell, false) };
+        }
+        if let Some(reason) = link_objection(pair).or_else(|| downlink_objection(pair)) {
+            let passing = !self.objects_for(now, reason, SHORT_OBJECTION);
+            let (agreed_since, warm_since) =
+                (agreed_since.filter(|_| passing), warm_since.filter(|_| passing));
+            self.phase = Phase::Agreeing { agreed_since, warm_since };
+            return denied(reason, warm_since.is_some());
+        }
+        // The rest of the link can carry HD, so the publisher is asked to show that its uplink can.
+        let warm_since = warm_since.unwrap_or(now);
+        if let Some(reason) = uplink_objection(pair) {
+            if elapsed(warm_since, now) >= PROBATION {
+                return self.revoke(now, reason, Blame::Failed);
+            }
+            let agreed_since = agreed_since.filter(|_| !self.objects_for(now, reason, SHORT_OBJECTION));
+            self.phase = Phase::Agreeing { agreed_since, warm_since: Some(warm_since) };
+            return denied(reason, true);
+        }
+        self.objection = None;
+        let agreed_since = agreed_since.unwrap_or(now);
+        if elapsed(agreed_since, now) >= AGREEMENT {
+            self.grant(now);
+            return PERMITTED;
+        }
+        // The publisher has proven itself: its time for that starts anew with the next doubt.
+        self.phase = Phase::Agreeing { agreed_since: Some(agreed_since), warm_since: Some(now) };
+        denied(HdReason::Dwell, true)
+    }
+
+    fn grant(&mut self, now: Instant) {
+        self.phase = Phase::Granted { since: now };
+        self.drops = [None; 2];
+        self.good_since = Some(now);
+    }
+
+    fn hold(&mut self, now: Instant, pair: &PairEvidence, since: Instant) -> HdDecision {
+        let blame = if elapsed(since, now) < FAILED_GRANT { Blame::Failed } else { Blame::Worn };
+        if self.dropped_twice() {
+            return self.revoke(now, HdReason::DownlinkUnproven, blame);
+        }
+        if let Some(reason) = self.lasting_severe_objection(now, pair) {
+            return self.revoke(now, reason, blame);
+        }
+        let good_since = *self.good_since.get_or_insert(now);
+        if elapsed(good_since, now) >= FORGIVEN {
+            self.wait = FIRST_COOL_DOWN;
+        }
+        PERMITTED
+    }
+
+    fn dropped_twice(&self) -> bool {
+        matches!(self.drops, [Some(first), Some(second)] if elapsed(first, second) <= DROP_WINDOW)
+    }
+
+    fn lose_class(&mut self, now: Instant) {
+        self.objection = None;
+        self.phase = match self.phase {
+            Phase::Probation { .. } | Phase::Granted { .. } => {
+                self.good_since = None;
+                Phase::CoolDown { until: now + self.wait }
+            }
+            Phase::CoolDown { until } if now < until => Phase::CoolDown { until },
+            // The first verdicts may still be on their way.
+            Phase::New { since } if elapsed(since.unwrap_or(now), now) < FIRST_VERDICTS => {
+                Phase::New { since: since.or(Some(now)) }
+            }
+            Phase::New { .. } | Phase::Barred | Phase::Agreeing { .. } | Phase::CoolDown { .. } => {
+                Phase::Barred
+            }
+        };
+    }
+
+    fn revoke(&mut self, now: Instant, reason: HdReason, blame: Blame) -> HdDecision {
+        self.phase = Phase::CoolDown { until: now + self.wait };
+        self.wait = match blame {
+            Blame::Failed => (self.wait * 2).min(LONGEST_COOL_DOWN),
+            Blame::Worn => FIRST_COOL_DOWN,
+        };
+        self.objection = None;
+        self.good_since = None;
+        self.drops = [None; 2];
+        self.doubted_since = None;
+        denied(reason)
+    }
+
+    /// A severe objection that has stood for as long as its kind must.
+    fn lasting_severe_objection(&mut self, now: Instant, pair: &PairEvidence) -> Option<HdReason> {
+        let Some(reason) = severe_objection(pair) else {
+            self.objection = None;
+            return None;
+        };
+        self.good_since = None;
+        let patience = match reason {
+            HdReason::Loss => LOSS_PATIENCE,
+            HdReason::RoundTrip | HdReason::EncoderLimited => ROUND_TRIP_PATIENCE,
+            _ => ROOM_PATIENCE,
+        };
+        self.objects_for(now, reason, patience).then_some(reason)
+    }
+
+    fn objects_for(&mut self, now: Instant, reason: HdReason, patience: Duration) -> bool {
+        let since = match self.objection {
+            Some((standing, since)) if standing == reason => since,
+            Some(_) | None => now,
+        };
+        self.objection = Some((reason, since));
+        elapsed(since, now) >= patience
+    }
+}
+
+impl Default for HdPermission {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether a withdrawn permission had just been given.
+#[derive(Debug, Clone, Copy)]
+enum Blame {
+    Failed,
+    Worn,
+}
+
+const PERMITTED: HdDecision =
+    HdDecision { permitted: true, warm: true, sought: true, reason: HdReason::Granted };
+
+const fn denied(reason: HdReason) -> HdDecision {
+    HdDecision { permitted: false, warm: false, sought: false, reason }
+}
+
+fn elapsed(since: Instant, now: Instant) -> Duration {
+    now.saturating_duration_since(since)
+}
+
+fn is_measured(link: &Downlink) -> bool {
+    match link.state {
+        DownlinkState::Starting | DownlinkState::Silent => false,
+        DownlinkState::Steady | DownlinkState::Congested => true,
+    }
+}
+
+fn class_objection(pair: &PairEvidence) -> Option<HdReason> {
+    if !policy::hd_grade(pair.mode, pair.publisher.class) {
+        Some(HdReason::PublisherClass)
+    } else if !policy::hd_grade(pair.mode, pair.subscriber.class) {
+        Some(HdReason::SubscriberClass)
+    } else if !(pair.publisher.proven && pair.subscriber.proven) {
+        Some(HdReason::EvidenceWeak)
+    } else {
+        None
+    }
+}
+
+/// What takes a permission away if it lasts.
+fn severe_objection(pair: &PairEvidence) -> Option<HdReason> {
+    if let Some(reason) = trouble(pair) {
+        Some(reason)
+    } else if hopeless(pair) {
+        Some(HdReason::DownlinkUnproven)
+    } else if pair.wanted && pair.uplink.is_some() && !pair.hd_encoding.alive {
+        Some(HdReason::UplinkUnproven)
+    } else {
+        None
+    }
+}
+
+/// Links or an encoder that behave too badly for HD, whatever their room.
+fn trouble(pair: &PairEvidence) -> Option<HdReason> {
+    let too_long = |rtt: Duration| rtt > REVOKING_RTT;
+    let lossy = |loss: f64| loss > REVOKING_LOSS;
+    if pair.encoder_limit == EncoderLimit::Cpu {
+        Some(HdReason::EncoderLimited)
+    } else if pair.uplink.is_some_and(|link| lossy(link.loss))
+        || pair.downlink.is_some_and(|link| lossy(link.loss))
+    {
+        Some(HdReason::Loss)
+    } else if pair.uplink.and_then(|link| link.rtt).is_some_and(too_long)
+        || pair.downlink.is_some_and(|link| too_long(link.rtt))
+    {
+        Some(HdReason::RoundTrip)
+    } else {
+        None
+    }
+}
+
+/// The downlink is measured to be far from carrying HD.
+fn hopeless(pair: &PairEvidence) -> bool {
+    let least = hd_price(pair).scaled(HOPELESS);
+    pair.wanted && pair.downlink.is_some_and(|link| is_measured(&link) && link.estimate < least)
+}
+
+/// A publisher proves its uplink by sending HD: alive, at full size and rate, not held back.
+fn uplink_objection(pair: &PairEvidence) -> Option<HdReason> {
+    let hd = pair.hd_encoding;
+    let small = hd.height.is_some_and(|height| height < PROVEN_HD_LINES);
+    let slow = hd.frame_rate > 0.0 && hd.frame_rate < PROVEN_FRAME_RATE;
+    let limited = match pair.encoder_limit {
+        EncoderLimit::Bandwidth => true,
+        EncoderLimit::None | EncoderLimit::Cpu | EncoderLimit::Other => false,
+    };
+    (!hd.alive || small || slow || limited).then_some(HdReason::UplinkUnproven)
+}
+
+fn downlink_objection(pair: &PairEvidence) -> Option<HdReason> {
+    let enough = pair
+        .downlink
+        .is_some_and(|link| is_measured(&link) && link.estimate >= hd_price(pair).scaled(PROVEN_ROOM));
+    (!enough).then_some(HdReason::DownlinkUnproven)
+}
+
+/// How well both links must behave before a grant.
+fn link_objection(pair: &PairEvidence) -> Option<HdReason> {
+    if pair.encoder_limit == EncoderLimit::Cpu {
+        return Some(HdReason::EncoderLimited);
+    }
+    let (Some(uplink), Some(downlink)) = (pair.uplink, pair.downlink) else { return None };
+    let up_rtt = uplink.rtt.unwrap_or(downlink.rtt);
+    if uplink.loss > GRANTING_LOSS || downlink.loss > GRANTING_LOSS {
+        Some(HdReason::Loss)
+    } else if up_rtt > GRANTING_RTT || downlink.rtt > GRANTING_RTT {
+        Some(HdReason::RoundTrip)
+    } else if downlink.jitter > GRANTING_JITTER {
+        Some(HdReason::Jitter)
+    } else {
+        None
+    }
+}
+
+/// What HD costs: as measured where it flows, but not less than a quiet picture that starts to move.
+fn hd_price(pair: &PairEvidence) -> Bitrate {
+    let [.., measured] = pair.hd_encoding.cumulative;
+    let floor = Rung::HD.nominal_bitrate().scaled(QUIET_PICTURE);
+    if pair.hd_encoding.alive { measured.max(floor) } else { Rung::HD.nominal_bitrate() }
+}
+
+/// A pair whose classes become HD-grade within this time of its first decision still starts high.
+const FIRST_VERDICTS: Duration = Duration::from_secs(10);
+
+/// Measurements agree for this long before a grant.
+const AGREEMENT: Duration = Duration::from_secs(5);
+
+/// Both links are measured for this long before an unconfirmed probation ends: a browser's uplink reaches
+/// HD within three seconds, on a slow start within six.
+const PROBATION: Duration = Duration::from_secs(8);
+
+/// Probation is confirmed by agreement for this long.
+const CONFIRMATION: Duration = Duration::from_secs(3);
+
+/// First wait after a withdrawal; doubled with every grant that fails, up to [`LONGEST_COOL_DOWN`].
+const FIRST_COOL_DOWN: Duration = Duration::from_secs(15);
+const LONGEST_COOL_DOWN: Duration = Duration::from_secs(120);
+
+/// A grant that is withdrawn within this time has failed.
+const FAILED_GRANT: Duration = Duration::from_secs(60);
+
+/// Three good minutes make earlier failures forgotten.
+const FORGIVEN: Duration = Duration::from_secs(180);
+
+/// Two falls from HD, each within this time of reaching it and of each other, withdraw the permission.
+const DROP_WINDOW: Duration = Duration::from_secs(10);
+
+/// An objection shorter than this does not break an agreement: estimates dip while they probe.
+const SHORT_OBJECTION: Duration = Duration::from_millis(500);
+
+const LOSS_PATIENCE: Duration = Duration::from_secs(2);
+const ROUND_TRIP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The rung follows a lack of room at once; the permission only when the lack lasts, since every change
+/// of permission costs a cool-down.
+const ROOM_PATIENCE: Duration = Duration::from_secs(20);
+
+const GRANTING_LOSS: f64 = 0.02;
+const REVOKING_LOSS: f64 = 0.05;
+
+/// Per leg; two such legs and the codecs stay within 250 ms one way.
+const GRANTING_RTT: Duration = Duration::from_millis(120);
+const REVOKING_RTT: Duration = Duration::from_millis(250);
+const GRANTING_JITTER: Duration = Duration::from_millis(30);
+
+/// Room over the price that a downlink must show.
+const PROVEN_ROOM: f64 = 1.2;
+
+/// A downlink below this share of the price is not about to carry HD.
+const HOPELESS: f64 = 0.5;
+
+/// Share of the nominal price that a picture at rest is counted with.
+const QUIET_PICTURE: f64 = 0.7;
+
+/// 720 lines less what an encoder trims to its alignment.
+const PROVEN_HD_LINES: u16 = 700;
+
+/// HD below this frame rate is not HD.
+const PROVEN_FRAME_RATE: f64 = 20.0;

@@ -1,0 +1,230 @@
+//! One subscriber's choice: a layer for each demand, within the budget, of the greatest utility. A
+//! multiple-choice knapsack over a list of undominated states: exact until the list is full.
+
+use protocol::ladder::Rung;
+use protocol::units::Bitrate;
+
+use super::measurement::TEMPORAL_LAYERS;
+use super::output::Layer;
+use super::snapshot::{DemandSnapshot, EncodingSnapshot, Pricing, SourceSnapshot, fills, rung_for_tile};
+
+/// A layer that a demand may get, with its price and its worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) layer: Layer,
+    pub(super) price: Bitrate,
+    pub(super) utility: u64,
+}
+
+/// The undominated choices of a demand, cheapest first. `mask` says which encodings may be used.
+pub(super) fn choices(
+    source: &SourceSnapshot,
+    demand: &DemandSnapshot,
+    mask: u8,
+    pricing: Pricing,
+) -> Vec<Choice> {
+    let mut all: Vec<Choice> = Vec::with_capacity(source.encodings.len() * TEMPORAL_LAYERS);
+    if demand.max_lines == 0 {
+        return all;
+    }
+    for (index, encoding) in source.encodings.iter().enumerate() {
+        if !encoding.usable || encoding.rung > demand.cap || mask & (1 << index) == 0 {
+            continue;
+        }
+        for temporal in temporal_choices(encoding, demand.max_temporal) {
+            let layer = Layer { encoding: index as u8, temporal };
+            if demand.limit.is_some_and(|limit| layer > limit) {
+                continue;
+            }
+            all.push(Choice {
+                layer,
+                price: price(encoding, layer, demand.current, pricing),
+                utility: utility(encoding, temporal, demand),
+            });
+        }
+    }
+    all.sort_unstable_by_key(|choice| (choice.price, std::cmp::Reverse(choice.utility)));
+    let mut best = 0;
+    all.retain(|choice| {
+        let better = choice.utility > best;
+        best = best.max(choice.utility);
+        better
+    });
+    all
+}
+
+/// Whether a layer that flows may go on: it arrives, is allowed, and is not larger than the tile needs.
+pub(super) fn may_continue(source: &SourceSnapshot, demand: &DemandSnapshot, layer: Layer) -> bool {
+    let usable = |encoding: &EncodingSnapshot| encoding.usable && encoding.rung <= demand.cap;
+    let (below, rest) = source.encodings.split_at(usize::from(layer.encoding).min(source.encodings.len()));
+    let allowed = rest.first().is_some_and(|encoding| {
+        usable(encoding) && (encoding.temporal_layers <= 1 || layer.temporal <= demand.max_temporal)
+    });
+    let oversized = below.iter().any(|encoding| usable(encoding) && fills(encoding.rung, demand.max_lines));
+    demand.max_lines > 0 && allowed && !oversized
+}
+
+/// The best choice for each list within the budget; `None` where a list is left out.
+pub(super) fn solve(lists: &[Vec<Choice>], budget: Bitrate) -> Vec<Option<Choice>> {
+    let tops = lists.iter().map(|list| list.last().copied());
+    if tops.clone().flatten().map(|choice| choice.price).sum::<Bitrate>() <= budget {
+        return tops.collect();
+    }
+    let mut stages: Vec<Vec<State>> = Vec::with_capacity(lists.len());
+    let mut states = vec![State { price: 0, utility: 0, parent: 0, taken: NOTHING }];
+    for list in lists {
+        let next = extend(&states, list, budget.as_bps());
+        stages.push(std::mem::replace(&mut states, next));
+    }
+    // States are sorted by price with rising utility: the last is the best.
+    let mut at = states.len().saturating_sub(1);
+    let mut picked = vec![None; lists.len()];
+    let mut level = states;
+    for (index, list) in lists.iter().enumerate().rev() {
+        let Some(state) = level.get(at).copied() else { break };
+        picked[index] = list.get(usize::from(state.taken)).copied();
+        at = usize::from(state.parent);
+        level = stages.pop().unwrap_or_default();
+    }
+    picked
+}
+
+/// What one layer costs.
+pub(super) fn price(
+    encoding: &EncodingSnapshot,
+    layer: Layer,
+    current: Option<Layer>,
+    pricing: Pricing,
+) -> Bitrate {
+    let measured = encoding.cumulative[usize::from(layer.temporal).min(TEMPORAL_LAYERS - 1)];
+    match pricing {
+        Pricing::Growing(margin) if current.is_none_or(|current| layer > current) => {
+            let grown = encoding.ceiling.scaled(GROWN_SHARE * temporal_share(encoding, layer.temporal));
+            measured.max(grown).scaled(margin)
+        }
+        Pricing::Measured | Pricing::Growing(_) => measured,
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    price: u64,
+    utility: u64,
+    parent: u16,
+    taken: u8,
+}
+
+const NOTHING: u8 = u8::MAX;
+
+/// States kept between demands. Small rooms never reach it; beyond it, states of nearly one price merge.
+const MAX_STATES: usize = 192;
+
+fn extend(states: &[State], list: &[Choice], budget: u64) -> Vec<State> {
+    let mut next: Vec<State> = Vec::with_capacity(states.len() * (list.len() + 1));
+    for (parent, state) in states.iter().enumerate() {
+        next.push(State { parent: parent as u16, taken: NOTHING, ..*state });
+    }
+    for (taken, choice) in list.iter().enumerate() {
+        let fitting = states.iter().enumerate().map_while(|(parent, state)| {
+            let price = state.price + choice.price.as_bps();
+            let utility = state.utility + choice.utility;
+            (price <= budget).then_some(State { price, utility, parent: parent as u16, taken: taken as u8 })
+        });
+        next.extend(fitting);
+    }
+    if next.len() > 4 * MAX_STATES {
+        next = thin(&next, budget);
+    }
+    next.sort_unstable_by_key(|state| (state.price, std::cmp::Reverse(state.utility)));
+    keep_undominated(&mut next);
+    if next.len() > MAX_STATES { thin(&next, budget) } else { next }
+}
+
+fn keep_undominated(states: &mut Vec<State>) {
+    let mut best = None;
+    states.retain(|state| {
+        let better = best.is_none_or(|best| state.utility > best);
+        if better {
+            best = Some(state.utility);
+        }
+        better
+    });
+}
+
+/// Keeps the best state of every slice of the budget, cheapest first and undominated.
+fn thin(states: &[State], budget: u64) -> Vec<State> {
+    let mut slices: [Option<State>; MAX_STATES] = [None; MAX_STATES];
+    let slice_width = (budget / MAX_STATES as u64).max(1);
+    for state in states {
+        let slot = &mut slices[((state.price / slice_width) as usize).min(MAX_STATES - 1)];
+        let better = slot.is_none_or(|kept| {
+            (state.utility, std::cmp::Reverse(state.price)) > (kept.utility, std::cmp::Reverse(kept.price))
+        });
+        if better {
+            *slot = Some(*state);
+        }
+    }
+    let mut kept: Vec<State> = slices.into_iter().flatten().collect();
+    keep_undominated(&mut kept);
+    kept
+}
+
+/// The temporal layers that make a difference.
+fn temporal_choices(encoding: &EncodingSnapshot, max_temporal: u8) -> impl Iterator<Item = u8> {
+    let top = TEMPORAL_LAYERS as u8 - 1;
+    let layers = encoding.temporal_layers.clamp(1, TEMPORAL_LAYERS as u8);
+    let highest = layers - 1;
+    // A stream without layers comes whole or not at all, as does the top of one that has them.
+    (0..layers)
+        .map(move |temporal| if temporal == highest { top } else { temporal })
+        .filter(move |temporal| layers == 1 || *temporal <= max_temporal)
+}
+
+/// What a step is worth, before priorities: the picture's size, the tile's, and its frame rate.
+fn utility(encoding: &EncodingSnapshot, temporal: u8, demand: &DemandSnapshot) -> u64 {
+    let size = size_utility(encoding.rung.min(rung_for_tile(demand.max_lines).max(Rung::P180)));
+    let rate = encoding.relative_frame_rate * temporal_rate(encoding, temporal);
+    let smoothness = match rate {
+        r if r >= 0.8 => 100,
+        r if r >= 0.4 => HALF_RATE,
+        _ => QUARTER_RATE,
+    };
+    demand.priority.weigh(size * smoothness / 100)
+}
+
+/// Utility of a rung in hundredths.
+const fn size_utility(rung: Rung) -> u64 {
+    match rung {
+        Rung::AudioOnly => 0,
+        Rung::P180 => 100,
+        Rung::P360 => 220,
+        Rung::P480 => 320,
+        Rung::P720 => 420,
+        Rung::P1080 => 470,
+    }
+}
+
+/// Percent of its utility that a picture keeps at half its frame rate: 720 lines then rank below 480 lines
+/// at full rate, since a face is read from its movement.
+const HALF_RATE: u64 = 72;
+
+/// Likewise at a quarter: 480 lines then rank below 180 lines at full rate.
+const QUARTER_RATE: u64 = 30;
+
+/// Share of an encoding's frame rate that a temporal layer has.
+fn temporal_rate(encoding: &EncodingSnapshot, temporal: u8) -> f64 {
+    let highest = i32::from(encoding.temporal_layers.clamp(1, TEMPORAL_LAYERS as u8)) - 1;
+    0.5_f64.powi((highest - i32::from(temporal)).max(0))
+}
+
+/// Share of an encoding's rate that a temporal layer is expected to have.
+fn temporal_share(encoding: &EncodingSnapshot, temporal: u8) -> f64 {
+    match temporal_rate(encoding, temporal) {
+        rate if rate >= 0.8 => 1.0,
+        rate if rate >= 0.4 => 0.6,
+        _ => 0.4,
+    }
+}
+
+/// An encoder seldom fills its ceiling; a picture that moves comes this near.
+const GROWN_SHARE: f64 = 0.85;

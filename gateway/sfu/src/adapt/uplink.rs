@@ -1,0 +1,274 @@
+//! What a publisher shall send of one track: which encodings, at which rung, rate and frame rate. What
+//! nobody may receive is off at its source; what somebody soon may receive stays warm.
+
+use protocol::ladder::Rung;
+use protocol::track::TrackSource;
+use protocol::units::Bitrate;
+
+use super::snapshot::rung_for_tile;
+
+/// What one encoding shall carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncodingTarget {
+    /// Whether it is sent at all.
+    pub active: bool,
+    /// At most this many lines.
+    pub rung: Rung,
+    /// Ceiling of its rate.
+    pub max_bitrate: Bitrate,
+    /// Ceiling of its frame rate.
+    pub max_framerate: u8,
+}
+
+/// What one subscriber may receive of the track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UplinkWish {
+    /// The highest rung that classes and permission allow, or ask to keep warm.
+    pub cap: Rung,
+    /// Lines of the tile; zero while hidden.
+    pub max_lines: u16,
+    /// The most that its video could cost of late; `None` before the first estimate.
+    pub budget: Option<Bitrate>,
+}
+
+/// Everything that the plan of one track depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceNeeds<'a> {
+    /// Camera or screen.
+    pub source: TrackSource,
+    /// How many encodings were negotiated.
+    pub encodings: usize,
+    /// Lines of the source itself, where it is known to be smaller than asked for.
+    pub source_lines: Option<u16>,
+    /// One wish per subscription.
+    pub wishes: &'a [UplinkWish],
+    /// The plan in force; empty at first.
+    pub previous: &'a [EncodingTarget],
+}
+
+/// Plans the encodings of one track, lowest first.
+#[must_use]
+pub fn plan_uplink(needs: &SourceNeeds<'_>) -> Vec<EncodingTarget> {
+    match needs.source {
+        TrackSource::Camera => plan_camera(needs),
+        TrackSource::Screen => plan_screen(needs),
+        TrackSource::Microphone => Vec::new(),
+    }
+}
+
+fn plan_camera(needs: &SourceNeeds<'_>) -> Vec<EncodingTarget> {
+    let reach: Vec<Reach> = needs.wishes.iter().map(|wish| Reach::of(needs, wish)).collect();
+    let watched = !needs.wishes.is_empty();
+    match needs.encodings {
+        0 => Vec::new(),
+        1 => vec![camera(watched, single_rung(&reach))],
+        2 => {
+            let top = reach.iter().map(|reach| reach.allowed).max().unwrap_or(Rung::AudioOnly);
+            let upper = if top >= Rung::HD { Rung::HD } else { Rung::P480 };
+            vec![camera(watched, Rung::P180), camera(top >= Rung::P360, upper.min(top.max(Rung::P360)))]
+        }
+        encodings => {
+            let mut plan = three_encodings(needs, &reach, watched);
+            // More than three are never negotiated; what lies beyond stays off.
+            plan.resize(encodings, camera(false, Rung::HD));
+            plan
+        }
+    }
+}
+
+fn three_encodings(needs: &SourceNeeds<'_>, reach: &[Reach], watched: bool) -> Vec<EncodingTarget> {
+    let hd = reach.iter().any(|reach| reach.allowed >= Rung::HD);
+    let middle_in_use = needs.previous.get(1).is_some_and(|target| target.active);
+    let near = |reach: &&Reach| {
+        let share = if middle_in_use { STAY_WARM } else { GET_WARM };
+        reach.budget.is_none_or(|budget| budget >= Rung::P360.nominal_bitrate().scaled(share))
+    };
+    let mut middle_users = reach.iter().filter(|reach| reach.allowed >= Rung::P360).filter(near).peekable();
+    let middle = middle_users.peek().is_some();
+    let floor_users = reach.iter().any(|reach| reach.allowed >= Rung::P480 && reach.affordable >= Rung::P480);
+    let below_floor = middle_users.any(|reach| reach.allowed.min(reach.affordable) == Rung::P360);
+    let low = camera(watched, Rung::P180);
+    match (hd, floor_users, below_floor) {
+        (true, true, _) => vec![low, camera(middle, Rung::P480), camera(true, Rung::HD)],
+        (true, false, _) => vec![low, camera(middle, Rung::P360), camera(true, Rung::HD)],
+        // Nobody may have HD, so its encoding is free to carry the clinical floor, and the middle one
+        // serves those who cannot reach that.
+        (false, true, true) => vec![low, camera(true, Rung::P360), camera(true, Rung::P480)],
+        (false, true, false) => vec![low, camera(middle, Rung::P480), camera(false, Rung::HD)],
+        (false, false, _) => vec![low, camera(middle, Rung::P360), camera(false, Rung::HD)],
+    }
+}
+
+/// A single encoding serves everybody, so it follows the weakest who sees it.
+fn single_rung(reach: &[Reach]) -> Rung {
+    let seen = reach.iter().filter(|reach| reach.allowed > Rung::AudioOnly);
+    seen.map(|reach| reach.allowed.min(reach.affordable)).min().unwrap_or(Rung::P180).max(Rung::P180)
+}
+
+fn plan_screen(needs: &SourceNeeds<'_>) -> Vec<EncodingTarget> {
+    let watched = !needs.wishes.is_empty();
+    let tallest =
+        needs.wishes.iter().map(|wish| rung_for_tile(wish.max_lines)).max().unwrap_or(Rung::AudioOnly);
+    let ladder = match needs.encodings {
+        0 => &SCREEN_LADDER[..0],
+        1 => &SCREEN_LADDER[2..],
+        2 => &SCREEN_LADDER[1..],
+        _ => &SCREEN_LADDER[..],
+    };
+    let mut plan: Vec<EncodingTarget> = Vec::with_capacity(ladder.len());
+    for (index, step) in ladder.iter().enumerate() {
+        let below_fills = index > 0 && ladder[index - 1].rung >= tallest;
+        plan.push(EncodingTarget { active: watched && !below_fills, ..*step });
+    }
+    plan
+}
+
+/// What one subscriber can come to receive.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    /// By class, permission, tile and source.
+    allowed: Rung,
+    /// By bandwidth.
+    affordable: Rung,
+    budget: Option<Bitrate>,
+}
+
+impl Reach {
+    fn of(needs: &SourceNeeds<'_>, wish: &UplinkWish) -> Self {
+        let source = needs.source_lines.map_or(Rung::P1080, rung_for_tile);
+        let allowed = wish.cap.min(rung_for_tile(wish.max_lines)).min(source);
+        let carried = |rung: Rung| needs.previous.iter().any(|target| target.active && target.rung == rung);
+        let affordable = wish.budget.map_or(Rung::P1080, |budget| {
+            let fits = |rung: &Rung| {
+                let margin = if carried(*rung) { KEEP_MARGIN } else { RAISE_MARGIN };
+                budget >= rung.nominal_bitrate().scaled(margin)
+            };
+            Rung::ALL.into_iter().rev().find(fits).unwrap_or(Rung::AudioOnly)
+        });
+        // Who can afford nothing at all still gets the lowest encoding.
+        Self { allowed, affordable: affordable.max(Rung::P180), budget: wish.budget }
+    }
+}
+
+/// Camera encodings share one frame rate: browsers encode simulcast frame by frame for all encodings, and
+/// temporal layers offer the lower rates.
+const fn camera(active: bool, rung: Rung) -> EncodingTarget {
+    EncodingTarget { active, rung, max_bitrate: rung.nominal_bitrate(), max_framerate: 30 }
+}
+
+/// A shared image is read and not watched: lines before frames.
+const SCREEN_LADDER: [EncodingTarget; 3] = [
+    EncodingTarget { active: true, rung: Rung::P720, max_bitrate: Bitrate::kbps(200), max_framerate: 3 },
+    EncodingTarget { active: true, rung: Rung::P720, max_bitrate: Bitrate::kbps(400), max_framerate: 5 },
+    EncodingTarget { active: true, rung: Rung::P1080, max_bitrate: Bitrate::kbps(1_800), max_framerate: 15 },
+];
+
+/// An estimate this near to the price of the middle encoding keeps it on, or switches it on.
+const STAY_WARM: f64 = 0.4;
+const GET_WARM: f64 = 0.6;
+
+/// An encoding changes its rung when the budgets leave this band around the rung's price.
+const KEEP_MARGIN: f64 = 0.85;
+const RAISE_MARGIN: f64 = 1.2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(cap: Rung) -> UplinkWish {
+        UplinkWish { cap, max_lines: 1080, budget: None }
+    }
+
+    fn tile(max_lines: u16) -> UplinkWish {
+        UplinkWish { max_lines, ..wish(Rung::P720) }
+    }
+
+    fn carries(kbps: u64) -> UplinkWish {
+        UplinkWish { budget: Some(Bitrate::kbps(kbps)), ..wish(Rung::P720) }
+    }
+
+    fn plan(encodings: usize, wishes: &[UplinkWish], previous: &[EncodingTarget]) -> Vec<EncodingTarget> {
+        let source = TrackSource::Camera;
+        plan_uplink(&SourceNeeds { source, encodings, source_lines: None, wishes, previous })
+    }
+
+    /// The rungs of the active encodings, with `-` for those that are off.
+    fn shape(plan: &[EncodingTarget]) -> String {
+        let word = |target: &EncodingTarget| if target.active { target.rung.as_str() } else { "-" };
+        plan.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn three_encodings_follow_their_subscribers() {
+        let p = Rung::P480;
+        let table: [(&str, &[UplinkWish]); 12] = [
+            ("- - -", &[]),
+            ("180p 480p 720p", &[wish(Rung::P720)]),
+            ("180p 480p -", &[wish(p)]),
+            ("180p 360p -", &[wish(Rung::P360)]),
+            ("180p 360p 480p", &[wish(Rung::P360), wish(p)]),
+            ("180p 480p 720p", &[wish(Rung::P360), wish(Rung::P720)]),
+            ("180p - -", &[wish(Rung::AudioOnly)]),
+            ("180p - -", &[tile(0)]),
+            ("180p - -", &[tile(190)]),
+            ("180p 360p -", &[tile(300)]),
+            ("180p 480p 720p", &[tile(640)]),
+            ("180p 480p 720p", &[tile(180), tile(1440)]),
+        ];
+        for (expected, wishes) in table {
+            assert_eq!(shape(&plan(3, wishes, &[])), expected, "{wishes:?}");
+        }
+    }
+
+    #[test]
+    fn the_middle_follows_the_budgets_with_a_dead_band() {
+        let wide = plan(3, &[wish(Rung::P480)], &[]);
+        let sd = |kbps| UplinkWish { cap: Rung::P480, ..carries(kbps) };
+        assert_eq!(shape(&plan(3, &[sd(700)], &wide)), "180p 480p -");
+        let narrow = plan(3, &[sd(600)], &wide);
+        assert_eq!(shape(&narrow), "180p 360p -");
+        assert_eq!(shape(&plan(3, &[sd(800)], &narrow)), "180p 360p -");
+        assert_eq!(shape(&plan(3, &[sd(900)], &narrow)), "180p 480p -");
+        assert_eq!(shape(&plan(3, &[sd(100)], &narrow)), "180p - -");
+        assert_eq!(shape(&plan(3, &[sd(600), sd(2_000)], &wide)), "180p 360p 480p");
+    }
+
+    #[test]
+    fn fewer_encodings_serve_the_weakest() {
+        assert_eq!(shape(&plan(1, &[wish(Rung::P720)], &[])), "720p");
+        assert_eq!(shape(&plan(1, &[wish(Rung::P720), wish(Rung::P480)], &[])), "480p");
+        assert_eq!(shape(&plan(1, &[carries(200)], &[])), "180p");
+        assert_eq!(shape(&plan(1, &[], &[])), "-");
+        assert_eq!(shape(&plan(2, &[wish(Rung::P480)], &[])), "180p 480p");
+        assert_eq!(shape(&plan(2, &[wish(Rung::P720), wish(Rung::P360)], &[])), "180p 720p");
+    }
+
+    #[test]
+    fn a_small_camera_is_not_asked_for_more() {
+        let wishes = [wish(Rung::P720)];
+        let needs = SourceNeeds {
+            source: TrackSource::Camera,
+            encodings: 3,
+            source_lines: Some(480),
+            wishes: &wishes,
+            previous: &[],
+        };
+        assert_eq!(shape(&plan_uplink(&needs)), "180p 480p -");
+    }
+
+    #[test]
+    fn watched_tracks_never_go_dark() {
+        for encodings in 1..=3 {
+            for cap in Rung::ALL {
+                for max_lines in [0, 90, 360, 2160] {
+                    for budget in [None, Some(Bitrate::ZERO), Some(Bitrate::MAX)] {
+                        let wishes = [UplinkWish { cap, max_lines, budget }];
+                        let plan = plan(encodings, &wishes, &[]);
+                        assert!(plan[0].active, "{wishes:?}");
+                        assert!(plan.windows(2).all(|pair| pair[0].rung <= pair[1].rung), "{plan:?}");
+                    }
+                }
+            }
+        }
+    }
+}
