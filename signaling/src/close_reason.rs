@@ -29,6 +29,7 @@ pub(crate) enum CloseReason {
 
 impl CloseReason {
     /// Every one, in the order of the reference.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 10] = [
         Self::Left,
         Self::GoingAway,

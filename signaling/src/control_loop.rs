@@ -1,0 +1,208 @@
+//! The shell of the [`Registry`]: one task that owns it, feeds it inputs and the time, and carries out what
+//! it says. It never waits for a client, the media plane or the store.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use protocol::client_message::{ClientEnvelope, Resume};
+use protocol::id::ConsultId;
+use protocol::media_message::{MediaAction, MediaCommand, MediaEvent};
+use protocol::server_message::ServerMessage;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+
+use crate::close_reason::CloseReason;
+use crate::consult::Admission;
+use crate::limits::{CENSUS_INTERVAL, MAX_MEDIA_BACKLOG};
+use crate::outbox::Outbox;
+use crate::registry::{Output, Registry, SessionStep};
+use crate::sample::{Limit, Sample};
+use crate::sample_sink::SampleSink;
+use crate::session::ConnectionId;
+use crate::start::Census;
+use crate::unix_time::UnixTime;
+
+/// What sockets and the API tell the loop.
+#[derive(Debug)]
+pub(crate) enum LoopInput {
+    Connected { connection: ConnectionId, outbox: Outbox },
+    Hello { connection: ConnectionId, request: u32, admission: Admission, resume: Option<Resume> },
+    Message { connection: ConnectionId, envelope: ClientEnvelope },
+    Disconnected { connection: ConnectionId },
+    ConsultEnded(ConsultId),
+    ShutDown,
+}
+
+/// Owns the registry, and everything that its outputs go to.
+pub(crate) struct ControlLoop {
+    registry: Registry,
+    outbox_by_connection: HashMap<ConnectionId, Outbox>,
+    commands: mpsc::Sender<MediaCommand>,
+    /// Commands that the media plane had no place for yet, in order.
+    backlog: VecDeque<MediaCommand>,
+    records: mpsc::Sender<(SessionStep, UnixTime)>,
+    samples: SampleSink,
+    census: watch::Sender<Census>,
+}
+
+/// What woke the loop.
+enum Wake {
+    Input(Option<LoopInput>),
+    Event(Option<MediaEvent>),
+    MediaHasPlace,
+    Deadline,
+    Census,
+}
+
+impl ControlLoop {
+    pub(crate) fn new(
+        registry: Registry,
+        commands: mpsc::Sender<MediaCommand>,
+        records: mpsc::Sender<(SessionStep, UnixTime)>,
+        samples: SampleSink,
+        census: watch::Sender<Census>,
+    ) -> Self {
+        Self {
+            registry,
+            outbox_by_connection: HashMap::new(),
+            commands,
+            backlog: VecDeque::new(),
+            records,
+            samples,
+            census,
+        }
+    }
+
+    /// Runs until it is shut down, or nobody is left to feed it.
+    pub(crate) async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<LoopInput>,
+        mut events: mpsc::Receiver<MediaEvent>,
+    ) {
+        let mut census_due = tokio::time::interval(CENSUS_INTERVAL);
+        let mut media_is_there = true;
+        loop {
+            let deadline = self.registry.poll_timeout();
+            let wake = tokio::select! {
+                input = inputs.recv() => Wake::Input(input),
+                event = events.recv(), if media_is_there => Wake::Event(event),
+                _ = self.commands.reserve(), if !self.backlog.is_empty() && !self.commands.is_closed() => {
+                    Wake::MediaHasPlace
+                }
+                () = sleep_until(deadline), if deadline.is_some() => Wake::Deadline,
+                _ = census_due.tick() => Wake::Census,
+            };
+            let now = Instant::now();
+            match wake {
+                Wake::Input(Some(LoopInput::ShutDown)) => {
+                    self.registry.handle_shutdown();
+                    self.carry_out();
+                    return;
+                }
+                Wake::Input(None) => return,
+                Wake::Input(Some(input)) => self.take(now, input),
+                Wake::Event(Some(event)) => self.registry.handle_media_event(now, event),
+                Wake::Event(None) => {
+                    media_is_there = false;
+                    tracing::error!("the media plane is gone");
+                }
+                Wake::MediaHasPlace => self.send_backlog(),
+                Wake::Deadline => {}
+                Wake::Census => {
+                    self.census.send_replace(self.registry.census());
+                }
+            }
+            self.registry.handle_timeout(now);
+            self.carry_out();
+        }
+    }
+
+    fn take(&mut self, now: Instant, input: LoopInput) {
+        match input {
+            LoopInput::Connected { connection, outbox } => {
+                self.outbox_by_connection.insert(connection, outbox);
+                self.registry.handle_connect(now, connection);
+            }
+            LoopInput::Hello { connection, request, admission, resume } => {
+                self.registry.handle_hello(now, connection, request, admission, resume);
+            }
+            LoopInput::Message { connection, envelope } => {
+                self.registry.handle_message(now, connection, envelope);
+            }
+            LoopInput::Disconnected { connection } => {
+                self.outbox_by_connection.remove(&connection);
+                self.registry.handle_disconnect(now, connection);
+            }
+            LoopInput::ConsultEnded(consult) => self.registry.handle_consult_end(now, consult),
+            // The loop ends before it comes here.
+            LoopInput::ShutDown => {}
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.registry.poll_output() {
+            match output {
+                Output::Send { connection, message } => self.send(connection, &message),
+                Output::Media(command) => self.command(command),
+                Output::Close { connection, reason } => {
+                    if let Some(outbox) = self.outbox_by_connection.remove(&connection) {
+                        outbox.close(reason);
+                    }
+                }
+                Output::Record(step) => self.record(step),
+                Output::Count(sample) => self.samples.count(sample),
+            }
+        }
+    }
+
+    /// A reader that is too slow loses its connection, and may resume its session.
+    fn send(&mut self, connection: ConnectionId, message: &ServerMessage) {
+        let Some(outbox) = self.outbox_by_connection.get(&connection) else { return };
+        let sent = serde_json::to_string(message).is_ok_and(|text| outbox.push(text).is_ok());
+        if !sent && let Some(outbox) = self.outbox_by_connection.remove(&connection) {
+            self.samples.count(Sample::LimitHit(Limit::Outbox));
+            outbox.close(CloseReason::TooSlow);
+            self.registry.handle_disconnect(Instant::now(), connection);
+        }
+    }
+
+    fn command(&mut self, command: MediaCommand) {
+        self.backlog.push_back(command);
+        self.send_backlog();
+        if self.backlog.len() > MAX_MEDIA_BACKLOG {
+            // A leave is kept whatever happens, or the participant would stay; there is one per join.
+            self.samples.count(Sample::LimitHit(Limit::MediaBacklog));
+            if let Some(MediaCommand { action, .. }) = self.backlog.back()
+                && *action != MediaAction::Leave
+            {
+                self.backlog.pop_back();
+            }
+        }
+    }
+
+    fn send_backlog(&mut self) {
+        while let Some(command) = self.backlog.pop_front() {
+            match self.commands.try_send(command) {
+                Ok(()) => {}
+                Err(TrySendError::Full(command)) => {
+                    self.backlog.push_front(command);
+                    return;
+                }
+                Err(TrySendError::Closed(_)) => self.backlog.clear(),
+            }
+        }
+    }
+
+    fn record(&mut self, step: SessionStep) {
+        if self.records.try_send((step, UnixTime::now())).is_err() {
+            self.samples.count(Sample::LimitHit(Limit::StoreBacklog));
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,158 @@
+//! What every request needs: the keys, the store, the limits, and the way to the control loop.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::http::{HeaderMap, header};
+use protocol::id::ConsultId;
+use tokio::sync::mpsc;
+
+use crate::address_limiter::AddressLimiter;
+use crate::config::SignalingConfig;
+use crate::consult::Consult;
+use crate::control_loop::LoopInput;
+use crate::limits::{MISS_BURST, MISS_RATE};
+use crate::redacted::Redacted;
+use crate::sample::{AuthFailure, Limit, Sample, StoreOperation};
+use crate::sample_sink::SampleSink;
+use crate::session::ConnectionId;
+use crate::store::{Creation, Idempotency, Store, StoreError};
+use crate::token::TokenKey;
+use crate::token_bucket::Rate;
+use crate::unix_time::UnixTime;
+
+/// What every request needs.
+pub(crate) struct Front {
+    pub(crate) config: SignalingConfig,
+    pub(crate) tokens: TokenKey,
+    pub(crate) api_key: Redacted<String>,
+    pub(crate) samples: SampleSink,
+    pub(crate) inputs: mpsc::Sender<LoopInput>,
+    store: Store,
+    api_limiter: Mutex<AddressLimiter>,
+    miss_limiter: Mutex<AddressLimiter>,
+    last_connection: AtomicU64,
+}
+
+/// Whether a limit lets something pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    Granted,
+    Exhausted,
+}
+
+impl Front {
+    pub(crate) fn new(
+        config: SignalingConfig,
+        tokens: TokenKey,
+        api_key: Redacted<String>,
+        store: Store,
+        samples: SampleSink,
+        inputs: mpsc::Sender<LoopInput>,
+    ) -> Self {
+        let per_second = f64::from(config.api_requests_per_second.max(1));
+        let miss_rate = Rate { per_second: MISS_RATE, burst: MISS_BURST };
+        Self {
+            config,
+            tokens,
+            api_key,
+            samples,
+            inputs,
+            store,
+            api_limiter: Mutex::new(AddressLimiter::new(Rate { per_second, burst: 2.0 * per_second })),
+            miss_limiter: Mutex::new(AddressLimiter::new(miss_rate)),
+            last_connection: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Counts an API request of an address.
+    pub(crate) fn pass_api(&self, address: IpAddr) -> Pass {
+        self.pass(&self.api_limiter, Limit::ApiRate, address)
+    }
+
+    /// Counts a proof that failed; beyond the rate, its answer shall be late.
+    pub(crate) fn miss(&self, address: IpAddr, failure: AuthFailure) -> Pass {
+        self.samples.count(Sample::AuthFailure(failure));
+        self.pass(&self.miss_limiter, Limit::MissRate, address)
+    }
+
+    fn pass(&self, limiter: &Mutex<AddressLimiter>, limit: Limit, address: IpAddr) -> Pass {
+        // A limiter is whole after every step, so one that a panic left behind is as good as any.
+        let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        if limiter.take(address, Instant::now()) {
+            return Pass::Granted;
+        }
+        self.samples.count(Sample::LimitHit(limit));
+        Pass::Exhausted
+    }
+
+    /// The address of a client: the peer's, or what the trusted proxies in front say.
+    pub(crate) fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let trusted = |address: IpAddr| {
+            self.config.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
+        };
+        let mut client = peer;
+        let fields = headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
+        let hops: Vec<&str> = fields.flat_map(|field| field.split(',')).collect();
+        for hop in hops.into_iter().rev() {
+            if !trusted(client) {
+                break;
+            }
+            let Ok(address) = hop.trim().parse() else { break };
+            client = address;
+        }
+        client.to_canonical()
+    }
+
+    /// Whether a page of this origin may open a session. Programs that are no browsers send none.
+    pub(crate) fn allows_origin(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let Ok(origin) = origin.to_str() else { return false };
+        let same_host = || {
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            let origin_host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            host.is_some() && host == origin_host
+        };
+        origin == self.config.public_url
+            || self.config.allowed_origins.iter().any(|allowed| allowed == origin)
+            || same_host()
+    }
+
+    pub(crate) async fn find_consult(&self, id: ConsultId) -> Result<Option<Consult>, StoreError> {
+        self.timed(StoreOperation::FindConsult, self.store.find_consult(id)).await
+    }
+
+    pub(crate) async fn create_consult(
+        &self,
+        consult: &Consult,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Creation, StoreError> {
+        self.timed(StoreOperation::CreateConsult, self.store.create_consult(consult, idempotency)).await
+    }
+
+    pub(crate) async fn end_consult(&self, id: ConsultId) -> Result<(), StoreError> {
+        self.timed(StoreOperation::EndConsult, self.store.end_consult(id, UnixTime::now())).await
+    }
+
+    async fn timed<T>(
+        &self,
+        operation: StoreOperation,
+        request: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let asked_at = Instant::now();
+        let outcome = request.await;
+        let duration = asked_at.elapsed();
+        self.samples.count(Sample::StoreRequest { operation, ok: outcome.is_ok(), duration });
+        if let Err(error) = &outcome {
+            let error: &dyn std::error::Error = error;
+            tracing::error!(error, operation = operation.as_str(), "the store failed");
+        }
+        outcome
+    }
+}

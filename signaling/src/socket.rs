@@ -1,0 +1,230 @@
+//! The shell of one WebSocket: it reads within limits, checks the token of a `hello`, and writes what waits.
+
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use protocol::PROTOCOL_VERSION;
+use protocol::client_message::{ClientEnvelope, ClientMessage, Hello};
+use protocol::server_message::{ErrorCode, Response, ResponseEnvelope};
+
+use crate::close_reason::CloseReason;
+use crate::consult::Admission;
+use crate::control_loop::LoopInput;
+use crate::front::{Front, Pass};
+use crate::limits::{MESSAGE_BURST, MESSAGE_RATE, MISS_DELAY, SEND_TIMEOUT, SILENCE_TIMEOUT};
+use crate::message_type::{client_message_type, error_text};
+use crate::outbox::{OutboxReader, Outgoing, outbox};
+use crate::sample::{AuthFailure, Limit, Sample};
+use crate::session::ConnectionId;
+use crate::token::TokenError;
+use crate::token_bucket::{Rate, TokenBucket};
+use crate::unix_time::UnixTime;
+
+const MESSAGE_LIMIT: Rate = Rate { per_second: MESSAGE_RATE, burst: MESSAGE_BURST };
+
+/// Serves one WebSocket until it ends.
+pub(crate) async fn serve_socket(front: Arc<Front>, socket: WebSocket, address: IpAddr) {
+    let connection = front.next_connection();
+    let (filling, reader) = outbox();
+    if front.inputs.send(LoopInput::Connected { connection, outbox: filling }).await.is_err() {
+        return;
+    }
+    let bucket = TokenBucket::full(MESSAGE_LIMIT, Instant::now());
+    let mut socket = Socket { front, socket, address, connection, bucket };
+    let closing = socket.serve(reader).await;
+    let _ = socket.front.inputs.send(LoopInput::Disconnected { connection }).await;
+    if let Some(reason) = closing {
+        socket.close(reason).await;
+    }
+}
+
+struct Socket {
+    front: Arc<Front>,
+    socket: WebSocket,
+    address: IpAddr,
+    connection: ConnectionId,
+    bucket: TokenBucket,
+}
+
+/// How a connection ends: by the gateway, or by itself.
+type End = Option<CloseReason>;
+
+/// An error to answer, and what becomes of the connection.
+struct Refusal {
+    code: ErrorCode,
+    message: &'static str,
+    close: CloseReason,
+}
+
+impl Refusal {
+    const fn new(code: ErrorCode, close: CloseReason) -> Self {
+        Self { code, message: error_text(code), close }
+    }
+}
+
+impl Socket {
+    async fn serve(&mut self, mut reader: OutboxReader) -> End {
+        let mut silent_at = tokio::time::Instant::now() + SILENCE_TIMEOUT;
+        loop {
+            let step = tokio::select! {
+                outgoing = reader.next() => match outgoing {
+                    Outgoing::Text(text) => self.send(text).await,
+                    Outgoing::Close(reason) => ControlFlow::Break(Some(reason)),
+                },
+                incoming = self.socket.recv() => {
+                    silent_at = tokio::time::Instant::now() + SILENCE_TIMEOUT;
+                    self.receive(incoming).await
+                }
+                () = tokio::time::sleep_until(silent_at) => {
+                    self.count_limit(Limit::Silence);
+                    ControlFlow::Break(Some(CloseReason::TooSlow))
+                }
+            };
+            if let ControlFlow::Break(end) = step {
+                return end;
+            }
+        }
+    }
+
+    async fn receive(&mut self, incoming: Option<Result<Message, axum::Error>>) -> ControlFlow<End> {
+        let message = match incoming {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return self.broken(&error),
+            None => return ControlFlow::Break(None),
+        };
+        if let Message::Close(_) = message {
+            return ControlFlow::Break(None);
+        }
+        if !self.bucket.take(MESSAGE_LIMIT, Instant::now()) {
+            self.count_limit(Limit::MessageRate);
+            return self.refuse(0, &Refusal::new(ErrorCode::RateLimited, CloseReason::RateLimited)).await;
+        }
+        match message {
+            Message::Text(text) => self.receive_text(&text).await,
+            Message::Binary(_) => self.malformed().await,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => ControlFlow::Continue(()),
+        }
+    }
+
+    async fn receive_text(&mut self, text: &str) -> ControlFlow<End> {
+        let Ok(ClientEnvelope { id, message }) = serde_json::from_str(text) else {
+            return self.malformed().await;
+        };
+        self.front.samples.count(Sample::MessageIn(client_message_type(&message)));
+        let connection = self.connection;
+        let input = match message {
+            ClientMessage::Hello(hello) => match admit(&self.front, self.address, &hello).await {
+                Ok(admission) => {
+                    LoopInput::Hello { connection, request: id, admission, resume: hello.resume }
+                }
+                Err(refusal) => return self.refuse(id, &refusal).await,
+            },
+            message => LoopInput::Message { connection, envelope: ClientEnvelope { id, message } },
+        };
+        match self.front.inputs.send(input).await {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(Some(CloseReason::GoingAway)),
+        }
+    }
+
+    async fn malformed(&mut self) -> ControlFlow<End> {
+        self.front.samples.count(Sample::MessageIn("malformed"));
+        let code = ErrorCode::MalformedMessage;
+        self.send_error(0, code, error_text(code)).await
+    }
+
+    async fn refuse(&mut self, request: u32, refusal: &Refusal) -> ControlFlow<End> {
+        match self.send_error(request, refusal.code, refusal.message).await {
+            ControlFlow::Continue(()) => ControlFlow::Break(Some(refusal.close)),
+            end @ ControlFlow::Break(_) => end,
+        }
+    }
+
+    async fn send_error(&mut self, request: u32, code: ErrorCode, message: &str) -> ControlFlow<End> {
+        self.front.samples.count(Sample::Error(code));
+        self.front.samples.count(Sample::MessageOut("error"));
+        let response = Response::Error { code, message: message.to_owned() };
+        match serde_json::to_string(&ResponseEnvelope { id: request, response }) {
+            Ok(text) => self.send(text).await,
+            Err(_) => ControlFlow::Break(Some(CloseReason::Overloaded)),
+        }
+    }
+
+    async fn send(&mut self, text: String) -> ControlFlow<End> {
+        match tokio::time::timeout(SEND_TIMEOUT, self.socket.send(Message::Text(text.into()))).await {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            Ok(Err(_)) => ControlFlow::Break(None),
+            Err(_) => {
+                self.count_limit(Limit::Outbox);
+                ControlFlow::Break(Some(CloseReason::TooSlow))
+            }
+        }
+    }
+
+    fn broken(&self, error: &axum::Error) -> ControlFlow<End> {
+        // The library's own error lies within axum's; only one kind is worth telling apart.
+        let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        if text.contains("too long") || text.contains("too big") {
+            self.count_limit(Limit::MessageSize);
+            return ControlFlow::Break(Some(CloseReason::MessageTooBig));
+        }
+        ControlFlow::Break(None)
+    }
+
+    async fn close(&mut self, reason: CloseReason) {
+        let frame = CloseFrame { code: reason.code(), reason: reason.as_str().into() };
+        let closing = async {
+            if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
+                // Reading until the peer's close lets ours arrive before the socket is reset.
+                while let Some(Ok(_)) = self.socket.recv().await {}
+            }
+        };
+        let _ = tokio::time::timeout(SEND_TIMEOUT, closing).await;
+    }
+
+    fn count_limit(&self, limit: Limit) {
+        self.front.samples.count(Sample::LimitHit(limit));
+    }
+}
+
+/// Checks the token, and that its consult is open.
+async fn admit(front: &Front, address: IpAddr, hello: &Hello) -> Result<Admission, Refusal> {
+    if hello.version != PROTOCOL_VERSION {
+        return Err(Refusal::new(ErrorCode::UnsupportedVersion, CloseReason::Unspoken));
+    }
+    let now = UnixTime::now();
+    let claims = match front.tokens.check(&hello.token, now) {
+        Ok(claims) => claims,
+        Err(TokenError::Expired) => {
+            return Err(miss(front, address, AuthFailure::TokenExpired, ErrorCode::TokenExpired).await);
+        }
+        Err(TokenError::Invalid) => {
+            return Err(miss(front, address, AuthFailure::TokenInvalid, ErrorCode::TokenInvalid).await);
+        }
+        Err(TokenError::Immature) => {
+            let refusal = miss(front, address, AuthFailure::TokenImmature, ErrorCode::TokenInvalid).await;
+            return Err(Refusal { message: "the token is not valid yet", ..refusal });
+        }
+    };
+    let Ok(consult) = front.find_consult(claims.consult).await else {
+        return Err(Refusal::new(ErrorCode::Internal, CloseReason::Overloaded));
+    };
+    consult.and_then(|consult| consult.admit(claims.participant, now)).ok_or_else(|| {
+        front.samples.count(Sample::AuthFailure(AuthFailure::ConsultClosed));
+        Refusal::new(ErrorCode::ConsultClosed, CloseReason::ConsultEnded)
+    })
+}
+
+/// A proof that failed; too many of one address are answered late.
+async fn miss(front: &Front, address: IpAddr, failure: AuthFailure, code: ErrorCode) -> Refusal {
+    match front.miss(address, failure) {
+        Pass::Granted => Refusal::new(code, CloseReason::Unauthorized),
+        Pass::Exhausted => {
+            tokio::time::sleep(MISS_DELAY).await;
+            Refusal::new(ErrorCode::RateLimited, CloseReason::RateLimited)
+        }
+    }
+}
