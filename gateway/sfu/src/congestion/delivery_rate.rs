@@ -31,6 +31,13 @@ pub(crate) struct Throughput {
     pub(crate) sent: Bitrate,
 }
 
+impl Throughput {
+    /// Whether the packets arrived slower than this share of the rate they were sent at.
+    pub(crate) fn is_stretched(&self, share: f64) -> bool {
+        self.arrived < self.sent.scaled(share)
+    }
+}
+
 impl DeliveryRate {
     pub(crate) fn push(&mut self, packet: &DeliveredPacket) {
         let latest = self.latest();

@@ -55,7 +55,14 @@ impl LossControl {
     /// Counts a first transmission that was sent at `sent` and reported at `now`.
     pub(crate) fn count(&mut self, now: Duration, sent: Duration, fate: Fate) {
         self.advance(now);
-        if let Some(counts) = self.window.get_mut(slot(self.newest)) {
+        let place = match fate {
+            Fate::Arrived | Fate::Lost => Some(self.newest),
+            // The loss to take back was counted lately.
+            Fate::ArrivedAfterAll => (0..BUCKETS as u64)
+                .filter_map(|ago| self.newest.checked_sub(ago))
+                .find(|bucket| self.window.get(slot(*bucket)).is_some_and(|counts| counts.lost > 0)),
+        };
+        if let Some(counts) = place.and_then(|place| self.window.get_mut(slot(place))) {
             counts.count(fate);
         }
         if let Some(trial) = &mut self.trial

@@ -154,14 +154,15 @@ impl RateControl {
     fn overrun(&self, view: &LinkView) -> Option<Throughput> {
         view.sudden_queue?;
         let latest = view.latest?;
-        (latest.arrived < latest.sent.min(self.target).scaled(OVERRUN)).then_some(latest)
+        let is_stretched = view.throughput.is_some_and(|throughput| throughput.is_stretched(STRETCHED));
+        (is_stretched && latest.arrived < self.target.scaled(OVERRUN)).then_some(latest)
     }
 
     /// Packets that left before the last decrease prove nothing about the rate after it, unless they show
     /// that it was far too small.
     fn may_decrease(&self, now: Duration, view: &LinkView, throughput: &Throughput) -> bool {
         if view.is_application_limited
-            && !(view.queue.max(view.sudden_queue.unwrap_or_default()) >= LIMITED_QUEUE && throughput.arrived < throughput.sent.scaled(LIMITED_SHARE))
+            && !(view.queue.max(view.sudden_queue.unwrap_or_default()) >= LIMITED_QUEUE && throughput.is_stretched(LIMITED_SHARE))
         {
             return false;
         }
@@ -234,14 +235,14 @@ pub(crate) enum Change {
 /// A queue grows, or stands at a length that voice suffers from, while packets show what gets through.
 fn overuse(view: &LinkView) -> Option<Throughput> {
     let grows = view.usage == Usage::Over && view.queue >= LEAST_QUEUE;
-    view.throughput.filter(|_| grows || is_standing(view))
+    view.throughput.filter(|throughput| (grows && throughput.is_stretched(1.0)) || is_standing(view))
 }
 
 /// A queue that stands and does not drain, however slowly it grew.
 fn is_standing(view: &LinkView) -> bool {
     view.queue > STANDING_QUEUE
         && view.usage != Usage::Under
-        && view.throughput.is_some_and(|throughput| throughput.arrived < throughput.sent.scaled(DRAINING_SHARE))
+        && view.throughput.is_some_and(|throughput| throughput.is_stretched(DRAINING_SHARE))
 }
 
 /// A trend without a queue is a pause of the radio.
@@ -249,6 +250,9 @@ const LEAST_QUEUE: Duration = Duration::from_millis(15);
 
 /// Delivering less than this share of the target with a queue is a step of the link.
 const OVERRUN: f64 = 0.7;
+
+/// What was sent in a tenth of a second takes longer than that to arrive.
+const STRETCHED: f64 = 0.85;
 
 /// Of the delivered rate, after overuse; as in GCC.
 const BACKOFF: f64 = 0.85;
@@ -360,8 +364,8 @@ mod tests {
             ("holds without proof", LinkView { acknowledged: Some(Bitrate::kbps(500)), ..view() }, 1_000..=1_000),
             ("overuse", LinkView { throughput: throughput(500, 900), ..over }, 417..=418),
             ("a trend without a queue", LinkView { queue: ms(0), throughput: throughput(500, 900), ..over }, 1_000..=1_030),
-            ("a sudden queue", LinkView { sudden_queue: Some(ms(100)), latest: throughput(500, 900), ..view() }, 374..=375),
-            ("a queue of one burst", LinkView { sudden_queue: Some(ms(100)), latest: throughput(900, 3_000), ..view() }, 1_030..=1_030),
+            ("a sudden queue", LinkView { sudden_queue: Some(ms(100)), latest: throughput(500, 900), throughput: throughput(600, 900), ..view() }, 374..=375),
+            ("a queue of one burst", LinkView { sudden_queue: Some(ms(100)), latest: throughput(900, 3_000), throughput: throughput(800, 1_000), ..view() }, 1_030..=1_030),
             ("overuse with a queue", LinkView { throughput: throughput(500, 900), queue: ms(100), ..over }, 374..=375),
             ("not below the floor", LinkView { throughput: throughput(120, 900), ..over }, 115..=115),
             ("below it when measured", LinkView { throughput: throughput(100, 900), ..over }, 83..=84),
