@@ -1,4 +1,9 @@
 //! The media plane as participants experience it. One file per behaviour.
 
+mod downlink_step;
 mod first_picture;
+mod hd_by_class;
+mod hostile;
+mod loss;
+mod rooms;
 mod scenario;

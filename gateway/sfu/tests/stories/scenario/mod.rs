@@ -14,6 +14,7 @@ mod publisher;
 mod reception;
 mod report;
 mod session_description;
+mod stranger;
 mod uplink_control;
 mod voice_receiver;
 mod wire;
@@ -38,8 +39,9 @@ use sfu::sfu::{Fill, Output, Sfu};
 use self::browser::{Browser, Traits};
 use self::expectation::Run;
 pub use self::expectation::{Expectation, hears, is_on, is_told_hd, sees, sees_nothing_of};
+pub use self::stranger::{client_hello, garbage};
 use self::wire::IP_UDP_OVERHEAD;
-pub use ::link::{LinkSettings as Link, Loss};
+pub use ::link::LinkSettings as Link;
 
 /// Where the media plane listens.
 const GATEWAY: ([u8; 4], u16) = ([192, 0, 2, 1], 3_478);
@@ -71,7 +73,6 @@ struct Person {
     downlink: Direction<Vec<u8>>,
     links: (LinkSettings, LinkSettings),
     traits: Traits,
-    class: NetworkClass,
     reports: u32,
     stage: Stage,
 }
@@ -97,6 +98,8 @@ pub struct Scenario {
     people_by_address: HashMap<SocketAddr, usize>,
     tracks: Vec<Track>,
     spraying: Option<Spray>,
+    /// Datagrams that went to where nobody of the story is.
+    strayed: HashMap<SocketAddr, usize>,
 }
 
 /// Datagrams of a stranger that arrive all the time.
@@ -140,6 +143,7 @@ impl Scenario {
             people_by_address: HashMap::new(),
             tracks: Vec::new(),
             spraying: None,
+            strayed: HashMap::new(),
         }
     }
 
@@ -156,7 +160,6 @@ impl Scenario {
             downlink: Direction::new(self.now, links.1.clone(), seed + 1),
             links,
             traits: Traits { role: role_of(name), tile_lines: 720, network_cost: UNKNOWN_COST },
-            class: NetworkClass::Unknown,
             reports: 0,
             stage: Stage::Outside,
         });
@@ -182,7 +185,6 @@ impl Scenario {
     pub fn class(mut self, class: NetworkClass) -> Self {
         let index = self.people.len() - 1;
         let newcomer = self.newcomer();
-        newcomer.class = class;
         newcomer.address = address(class, index, 0);
         newcomer.traits.network_cost = cost_of(class);
         self
@@ -191,12 +193,6 @@ impl Scenario {
     /// With the network cost that its browser tells in connectivity checks.
     pub fn network_cost(mut self, cost: u16) -> Self {
         self.newcomer().traits.network_cost = cost;
-        self
-    }
-
-    /// In this role; by default the name tells it.
-    pub fn role(mut self, role: Role) -> Self {
-        self.newcomer().traits.role = role;
         self
     }
 
@@ -230,7 +226,6 @@ impl Scenario {
         let person = &mut self.people[index];
         self.people_by_address.remove(&person.address);
         person.address = address(class, index, person.address.port() - FIRST_PORT + 1);
-        person.class = class;
         if let Stage::InCall(browser) = &mut person.stage {
             browser.move_to_network(now, cost_of(class));
         }
@@ -270,6 +265,11 @@ impl Scenario {
     /// The address that somebody is seen at.
     pub fn address_of(&self, name: &str) -> SocketAddr {
         self.people[self.index_of(name)].address
+    }
+
+    /// Datagrams that the gateway has sent to an address where nobody of the story is.
+    pub fn sent_to(&self, address: SocketAddr) -> usize {
+        self.strayed.get(&address).copied().unwrap_or_default()
     }
 
     /// The media plane's own counts.
@@ -442,7 +442,10 @@ impl Scenario {
                 let person = self.people_by_address.get(&burst.destination);
                 for datagram in burst.contents.chunks(burst.segment_size) {
                     // Somebody who moved on may still be sent to for a while.
-                    let Some(index) = person else { continue };
+                    let Some(index) = person else {
+                        *self.strayed.entry(burst.destination).or_default() += 1;
+                        continue;
+                    };
                     let size = DataSize::bytes((datagram.len() + IP_UDP_OVERHEAD) as u64);
                     let _ = self.people[*index].downlink.enqueue(self.now, size, datagram.to_vec());
                 }

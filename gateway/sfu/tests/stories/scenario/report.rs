@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use protocol::track::MediaKind;
+use sfu::counters::DropReason;
 
 use super::browser::{Browser, Receiver};
 use super::{Person, Scenario, Stage};
@@ -35,8 +36,33 @@ impl Scenario {
                 self.write_sight(&mut text, browser, other);
             }
         }
-        let _ = writeln!(text, "{:?}", self.sfu.counters());
+        self.write_counts(&mut text);
         text
+    }
+
+    fn write_counts(&self, text: &mut String) {
+        let counts = self.sfu.counters();
+        let _ = write!(
+            text,
+            "gateway: {} video packets in, {} out; NACKs {} in, {} out; key frames asked for {} in, {} out; \
+             repairs {} kB in, {} kB out; padding {} kB out; dropped",
+            counts.ingress.video_packets,
+            counts.egress.video_packets,
+            counts.nacks_in,
+            counts.nacks_out,
+            counts.key_frame_requests_in,
+            counts.key_frame_requests_out,
+            counts.retransmitted_bytes_in / 1_000,
+            counts.retransmitted_bytes_out / 1_000,
+            counts.padding_bytes_out / 1_000,
+        );
+        for reason in DropReason::ALL {
+            let count = counts.dropped[reason as usize];
+            if count > 0 {
+                let _ = write!(text, " {count} {}", reason.as_str());
+            }
+        }
+        text.push('\n');
     }
 
     fn write_sight(&self, text: &mut String, browser: &Browser, other: &Person) {

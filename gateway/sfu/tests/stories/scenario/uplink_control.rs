@@ -47,7 +47,7 @@ pub(super) struct UplinkControl {
     losses: Vec<(Instant, bool)>,
     last_back_off: Option<Instant>,
     last_growth: Option<Instant>,
-    last_probe: Option<Instant>,
+    last_probe: Option<(Instant, Bitrate)>,
     origin: Instant,
 }
 
@@ -82,13 +82,14 @@ impl UplinkControl {
 
     /// The rate at which to send [`PROBE_PACKETS`] packets, where it is time to.
     pub(super) fn poll_probe(&mut self, now: Instant, wanted: Bitrate) -> Option<Bitrate> {
-        let is_due = self.last_probe.is_none_or(|last| now - last >= PROBE_INTERVAL);
+        let is_due = self.last_probe.is_none_or(|(last, _)| now - last >= PROBE_INTERVAL);
         let is_calm = self.last_back_off.is_none_or(|last| now - last >= PROBE_INTERVAL);
         if !is_due || !is_calm || self.estimate >= wanted.scaled(1.3) {
             return None;
         }
-        self.last_probe = Some(now);
-        Some(self.estimate.scaled(PROBE_FACTOR))
+        let rate = self.estimate.scaled(PROBE_FACTOR);
+        self.last_probe = Some((now, rate));
+        Some(rate)
     }
 
     pub(super) fn handle_feedback(&mut self, now: Instant, feedback: &TransportLayerCc) {
@@ -136,7 +137,9 @@ impl UplinkControl {
             return;
         }
         let size: DataSize = probes.iter().skip(1).map(|probe| probe.sent.size).sum();
-        self.estimate = self.estimate.max(size.per(last.arrived - first.arrived).scaled(0.95));
+        let probed = self.last_probe.map_or(Bitrate::ZERO, |(_, rate)| rate);
+        let arrived = size.per(last.arrived - first.arrived).scaled(0.95);
+        self.estimate = self.estimate.max(arrived.min(probed));
     }
 
     fn judge(&mut self, now: Instant) {

@@ -1,0 +1,47 @@
+//! Losses are repaired where time allows, and do not look like congestion.
+
+use protocol::ladder::Rung::{P180, P480};
+use protocol::network_class::NetworkClass::Wifi;
+
+use crate::scenario::{Link, Scenario, hears, ms, secs, sees};
+
+fn call_with_loss(seed: u64, share: f64) -> Scenario {
+    let lossy = Link::wifi().loss(share);
+    Scenario::new(seed)
+        .participant("doctor")
+        .on(Link::wifi())
+        .class(Wifi)
+        .participant("patient")
+        .on(lossy)
+        .class(Wifi)
+        .run_for(secs(5))
+        .run_for(secs(15))
+}
+
+#[test]
+fn one_percent_is_hardly_seen() {
+    call_with_loss(1, 0.01)
+        .expect(
+            "patient",
+            sees("doctor").at_least(P480).with_frame_rate_over(24.0).with_frozen_share_under(0.01),
+        )
+        .expect(
+            "doctor",
+            sees("patient").at_least(P480).with_frame_rate_over(24.0).with_frozen_share_under(0.01),
+        )
+        .expect("patient", hears("doctor").with_gaps_under(ms(100)));
+}
+
+#[test]
+fn five_percent_leave_a_picture_that_moves() {
+    call_with_loss(2, 0.05)
+        .expect(
+            "patient",
+            sees("doctor").at_least(P180).with_frame_rate_over(20.0).with_freezes_under(secs(1)),
+        )
+        .expect(
+            "doctor",
+            sees("patient").at_least(P180).with_frame_rate_over(20.0).with_freezes_under(secs(1)),
+        )
+        .expect("patient", hears("doctor").with_gaps_under(ms(120)));
+}
