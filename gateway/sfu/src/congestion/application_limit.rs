@@ -66,7 +66,9 @@ mod tests {
             limit.record(Duration::from_millis(10 * at), DataSize::bytes(1_000));
         }
         let now = Duration::from_millis(999);
-        for (target, expected) in [(Bitrate::kbps(700), false), (Bitrate::kbps(900), false), (Bitrate::kbps(1_100), true)] {
+        for (target, expected) in
+            [(Bitrate::kbps(700), false), (Bitrate::kbps(900), false), (Bitrate::kbps(1_100), true)]
+        {
             assert_eq!(limit.is_limited(now, target), expected, "{target}");
         }
         assert_eq!(limit.sent_rate(Duration::from_secs(5)), Bitrate::ZERO);

@@ -104,7 +104,9 @@ impl CongestionController {
         let mut digest = Digest::default();
         for status in packets {
             match self.history.resolve(status) {
-                Some(Resolution::Delivered(packet)) => self.digest_delivered(now, &packet, Fate::Arrived, &mut digest),
+                Some(Resolution::Delivered(packet)) => {
+                    self.digest_delivered(now, &packet, Fate::Arrived, &mut digest)
+                }
                 Some(Resolution::DeliveredLate(packet)) => {
                     self.digest_delivered(now, &packet, Fate::ArrivedAfterAll, &mut digest);
                 }
@@ -133,7 +135,8 @@ impl CongestionController {
             return;
         }
         let share = fraction.clamp(0.0, 1.0);
-        let is_early = self.reported_loss.reacted.is_some_and(|reacted| now.saturating_sub(reacted) < REPORT_INTERVAL);
+        let is_early =
+            self.reported_loss.reacted.is_some_and(|reacted| now.saturating_sub(reacted) < REPORT_INTERVAL);
         self.reported_loss.share = share;
         if is_early {
             return;
@@ -229,7 +232,10 @@ impl CongestionController {
         self.queue.push(packet);
         self.delivery.push(packet);
         self.probes.handle_delivered(packet);
-        if packet.sent < self.distrust_before || packet.probe.is_some() || self.probes.overshadows(packet.sent) {
+        if packet.sent < self.distrust_before
+            || packet.probe.is_some()
+            || self.probes.overshadows(packet.sent)
+        {
             return;
         }
         if packet.class.is_first_transmission() && self.is_loss_evidence(packet.sent) {
@@ -276,10 +282,17 @@ impl CongestionController {
         if !is_judged {
             return;
         }
-        if self.rate.update(now, &view) == Change::Lowered {
-            self.loss.discard();
-            self.probes.handle_overuse(now);
-            return;
+        match self.rate.update(now, &view) {
+            Change::None => self.queue.watch_plateau(now, view.is_application_limited),
+            Change::PathChanged => {
+                self.queue.rebase();
+                self.probes.restart(now);
+            }
+            Change::Lowered => {
+                self.loss.discard();
+                self.probes.handle_overuse(now);
+                return;
+            }
         }
         if self.rate.is_draining() {
             return;
@@ -338,13 +351,15 @@ impl CongestionController {
     }
 
     fn probe_view(&self) -> ProbeView {
-        let link = if self.silence != Silence::None || self.rate.is_draining() || self.queue.standing() > BUSY_QUEUE {
-            ProbeLink::Busy
-        } else if self.watch.has_heard() {
-            ProbeLink::Free
-        } else {
-            ProbeLink::Unheard
-        };
+        let link =
+            if self.silence != Silence::None || self.rate.is_draining() || self.queue.standing() > BUSY_QUEUE
+            {
+                ProbeLink::Busy
+            } else if self.watch.has_heard() {
+                ProbeLink::Free
+            } else {
+                ProbeLink::Unheard
+            };
         ProbeView { target: self.rate.target(), demand: self.demand, setback: self.rate.setback(), link }
     }
 

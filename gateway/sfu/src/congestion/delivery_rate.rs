@@ -50,11 +50,9 @@ impl DeliveryRate {
             self.recent.pop_front();
         }
         // Kept in order of arrival: a misordered packet moves a few places at most.
-        let place = self.recent.iter().rposition(|other| other.arrival <= packet.arrival).map_or(0, |at| at + 1);
-        self.recent.insert(
-            place,
-            Delivery { sent: packet.sent, arrival: packet.arrival, size: packet.size },
-        );
+        let place =
+            self.recent.iter().rposition(|other| other.arrival <= packet.arrival).map_or(0, |at| at + 1);
+        self.recent.insert(place, Delivery { sent: packet.sent, arrival: packet.arrival, size: packet.size });
         let horizon = self.latest().saturating_sub(ACKNOWLEDGED);
         while self.recent.front().is_some_and(|first| first.arrival < horizon) {
             self.recent.pop_front();
@@ -65,7 +63,11 @@ impl DeliveryRate {
     pub(crate) fn acknowledged(&self) -> Option<Bitrate> {
         let first_kept = self.recent.front()?.arrival;
         let full = self.recent.len() == MOST_DELIVERIES;
-        let since = if full { first_kept } else { self.latest().saturating_sub(ACKNOWLEDGED).max(self.first_arrival?) };
+        let since = if full {
+            first_kept
+        } else {
+            self.latest().saturating_sub(ACKNOWLEDGED).max(self.first_arrival?)
+        };
         let time = self.latest().saturating_sub(since);
         let size: DataSize = self.recent.iter().map(|delivery| delivery.size).sum();
         (time >= ACKNOWLEDGED / 2).then(|| size.per(time))
@@ -156,7 +158,8 @@ mod tests {
 
     #[test]
     fn throughput_is_the_capacity_while_a_queue_grows() {
-        let throughput = rate_of((0..40).map(|n| (n * 5, n * 20))).throughput(Duration::from_millis(150)).unwrap();
+        let throughput =
+            rate_of((0..40).map(|n| (n * 5, n * 20))).throughput(Duration::from_millis(150)).unwrap();
         assert_eq!((throughput.arrived, throughput.sent), (Bitrate::kbps(400), Bitrate::kbps(1_600)));
     }
 

@@ -61,5 +61,5 @@ pub use estimate::{Demand, Estimate, LinkState};
 pub use pace::Pace;
 pub use pacer::{Dropped, Enqueued, Lane, Pacer, Release};
 pub use packet::{PacketClass, PacketStatus, ProbeCluster, ProbeId, SentPacket};
-pub use retransmission_budget::{RetransmissionRefusal, Resend};
+pub use retransmission_budget::{Resend, RetransmissionRefusal};
 pub use start_rate::StartRate;

@@ -133,13 +133,12 @@ impl<T> Pacer<T> {
                 Err(reason) => Enqueued::Refused { item, reason },
             },
             Lane::Video => {
-                let dropped = if self.video_size + size > self.video_bound()
-                    || self.video.len() == MAX_VIDEO_PACKETS
-                {
-                    self.drop_video()
-                } else {
-                    Dropped::default()
-                };
+                let dropped =
+                    if self.video_size + size > self.video_bound() || self.video.len() == MAX_VIDEO_PACKETS {
+                        self.drop_video()
+                    } else {
+                        Dropped::default()
+                    };
                 self.video_size += size;
                 self.video.push_back(Queued { item, size });
                 if dropped.is_none() { Enqueued::Queued } else { Enqueued::QueuedAfterDrop(dropped) }

@@ -202,8 +202,12 @@ impl ProbeControl {
 
     fn start(&mut self, now: Duration, rate: Bitrate, kind: Kind, target: Bitrate) -> ProbeCluster {
         let (size, packets) = match kind {
-            Kind::Scout { .. } => ((target * SCOUT_QUEUE).clamp(SMALLEST_SCOUT, LARGEST_SCOUT), SCOUT_PACKETS),
-            Kind::Confirm => ((rate * CONFIRM_TIME).clamp(SMALLEST_CONFIRM, LARGEST_CONFIRM), CONFIRM_PACKETS),
+            Kind::Scout { .. } => {
+                ((target * SCOUT_QUEUE).clamp(SMALLEST_SCOUT, LARGEST_SCOUT), SCOUT_PACKETS)
+            }
+            Kind::Confirm => {
+                ((rate * CONFIRM_TIME).clamp(SMALLEST_CONFIRM, LARGEST_CONFIRM), CONFIRM_PACKETS)
+            }
         };
         let cluster = ProbeCluster { id: ProbeId(self.next_id), rate, size, packets };
         self.next_id = self.next_id.wrapping_add(1);
@@ -214,7 +218,11 @@ impl ProbeControl {
 
 /// The rate worth probing for, if it is above the target.
 fn goal(view: &ProbeView) -> Option<Bitrate> {
-    let next = view.demand.next.filter(|next| view.target < next.scaled(NEXT_NEEDS)).map(|next| next.scaled(NEXT_GOAL));
+    let next = view
+        .demand
+        .next
+        .filter(|next| view.target < next.scaled(NEXT_NEEDS))
+        .map(|next| next.scaled(NEXT_GOAL));
     let back = view
         .setback
         .map(|setback| setback.before)
@@ -316,7 +324,12 @@ mod tests {
     }
 
     /// Runs one cluster over a link of this rate and concludes.
-    fn carry(control: &mut ProbeControl, now: Duration, cluster: ProbeCluster, link: Bitrate) -> Option<Bitrate> {
+    fn carry(
+        control: &mut ProbeControl,
+        now: Duration,
+        cluster: ProbeCluster,
+        link: Bitrate,
+    ) -> Option<Bitrate> {
         let size = DataSize::bytes(255);
         let count = (cluster.size.as_bytes() / 255 + 1).max(cluster.packets.into());
         for packet in 0..count as u32 {

@@ -39,13 +39,7 @@ pub(crate) enum ProbeOutcome {
 
 impl ProbeEstimator {
     pub(crate) fn new(cluster: ProbeCluster) -> Self {
-        Self {
-            cluster,
-            sent_packets: 0,
-            sent_size: DataSize::ZERO,
-            reported: 0,
-            arrived: Arrived::default(),
-        }
+        Self { cluster, sent_packets: 0, sent_size: DataSize::ZERO, reported: 0, arrived: Arrived::default() }
     }
 
     pub(crate) fn id(&self) -> ProbeId {

@@ -13,6 +13,8 @@ pub(crate) struct QueueDelay {
     base: Option<Base>,
     /// How much the delay changes from one packet to the next, smoothed, in milliseconds.
     jitter: f64,
+    /// Since when the standing queue has been the same.
+    plateau: Option<(Duration, Duration)>,
 }
 
 /// Least delays of the half window being filled and of the one before: the clocks drift apart and paths
@@ -50,7 +52,8 @@ impl QueueDelay {
     /// The standing queue: the least delay among the packets sent last, so that jitter does not count.
     pub(crate) fn standing(&self) -> Duration {
         let Some((last_sent, _)) = self.recent.back() else { return Duration::ZERO };
-        let last = self.recent.iter().rev().take_while(|(sent, _)| last_sent.saturating_sub(*sent) <= STANDING);
+        let last =
+            self.recent.iter().rev().take_while(|(sent, _)| last_sent.saturating_sub(*sent) <= STANDING);
         self.above_base(last)
     }
 
@@ -60,6 +63,32 @@ impl QueueDelay {
         let queue = self.above_base(self.recent.iter().rev().take(FEW));
         let least = SUDDEN.max(Duration::from_secs_f64(self.jitter.min(CLOCK_JUMP) * JITTER_MARGIN / 1e3));
         (queue > least).then_some(queue)
+    }
+
+    /// Takes the present delay for the path's own.
+    pub(crate) fn rebase(&mut self) {
+        let least = self.recent.iter().fold(f64::INFINITY, |least, (_, delay)| least.min(*delay));
+        if let Some(base) = self.base.as_mut().filter(|_| least.is_finite()) {
+            base.current = least;
+            base.previous = least;
+        }
+        self.plateau = None;
+    }
+
+    /// A queue of ours varies with what is sent: one that stays the same while little is sent is a longer path.
+    pub(crate) fn watch_plateau(&mut self, now: Duration, is_little_sent: bool) {
+        let standing = self.standing();
+        let Some((since, level)) =
+            self.plateau.filter(|(_, level)| is_little_sent && level.abs_diff(standing) < FLAT)
+        else {
+            self.plateau = (standing > FLAT).then_some((now, standing));
+            return;
+        };
+        if now.saturating_sub(since) > LONGEST_PLATEAU {
+            self.rebase();
+        } else {
+            self.plateau = Some((since, level));
+        }
     }
 
     fn above_base<'a>(&self, packets: impl Iterator<Item = &'a (Duration, f64)>) -> Duration {
@@ -75,6 +104,12 @@ const HALF_WINDOW: Duration = Duration::from_secs(15);
 
 /// Packets sent within this time stand for the present queue.
 const STANDING: Duration = Duration::from_millis(60);
+
+/// A plateau varies by less,
+const FLAT: Duration = Duration::from_millis(15);
+
+/// and lasts longer than any picture's burst.
+const LONGEST_PLATEAU: Duration = Duration::from_secs(2);
 
 /// Single packets may be late; so many in a row are in a queue.
 const FEW: usize = 3;

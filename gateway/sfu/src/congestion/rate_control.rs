@@ -51,6 +51,8 @@ pub(crate) enum Phase {
         since: Duration,
         /// What the link delivers.
         delivered: Bitrate,
+        /// The queue at its longest.
+        queue: Duration,
     },
 }
 
@@ -85,11 +87,16 @@ impl RateControl {
             return self.decrease(now, view, &throughput);
         }
         match self.phase {
-            Phase::Draining { since, delivered } => {
+            Phase::Draining { since, delivered, queue } => {
                 let is_drained = view.newest_sent >= since && view.queue <= DRAINED;
-                if is_drained || now.saturating_sub(since) > LONGEST_DRAIN {
+                let lasted = now.saturating_sub(since);
+                let is_stuck = lasted > LONGEST_DRAIN && view.queue > queue * 4 / 5;
+                if is_drained || is_stuck || lasted > LONGEST_DRAIN * 3 {
                     self.phase = Phase::Increasing;
                     self.target = self.target.max(delivered.scaled(DRAINED_SHARE));
+                }
+                if is_stuck {
+                    return Change::PathChanged;
                 }
             }
             Phase::Increasing => self.increase(elapsed, view),
@@ -162,7 +169,8 @@ impl RateControl {
     /// that it was far too small.
     fn may_decrease(&self, now: Duration, view: &LinkView, throughput: &Throughput) -> bool {
         if view.is_application_limited
-            && !(view.queue.max(view.sudden_queue.unwrap_or_default()) >= LIMITED_QUEUE && throughput.is_stretched(LIMITED_SHARE))
+            && !(view.queue.max(view.sudden_queue.unwrap_or_default()) >= LIMITED_QUEUE
+                && throughput.is_stretched(LIMITED_SHARE))
         {
             return false;
         }
@@ -178,7 +186,8 @@ impl RateControl {
         let queue = view.sudden_queue.unwrap_or_default().max(view.queue);
         let drain = queue.as_secs_f64().min(DEEPEST_DRAIN);
         let lowered = delivered.scaled(BACKOFF - drain);
-        let lowered = if delivered >= view.floor { lowered.max(view.floor) } else { lowered.max(LEAST_TARGET) };
+        let lowered =
+            if delivered >= view.floor { lowered.max(view.floor) } else { lowered.max(LEAST_TARGET) };
         self.capacity.filled_at(delivered.min(self.target));
         self.decreased = Some(now);
         if lowered >= self.target {
@@ -186,11 +195,12 @@ impl RateControl {
         }
         self.remember_setback(now, self.target);
         self.target = lowered;
-        let since = match self.phase {
-            Phase::Draining { since, .. } if view.newest_sent < since => since,
-            Phase::Draining { .. } | Phase::Increasing => now,
+        self.phase = match self.phase {
+            Phase::Draining { since, queue: before, .. } if view.newest_sent < since => {
+                Phase::Draining { since, delivered, queue: queue.max(before) }
+            }
+            Phase::Draining { .. } | Phase::Increasing => Phase::Draining { since: now, delivered, queue },
         };
-        self.phase = Phase::Draining { since, delivered };
         Change::Lowered
     }
 
@@ -230,6 +240,8 @@ pub(crate) enum Change {
     None,
     /// The target fell.
     Lowered,
+    /// The queue did not answer to a lower rate: it is not one, or not ours.
+    PathChanged,
 }
 
 /// A queue grows, or stands at a length that voice suffers from, while packets show what gets through.
@@ -266,7 +278,7 @@ const DRAINED_SHARE: f64 = 0.9;
 /// A queue below this is the pacer's or the radio's own.
 const DRAINED: Duration = Duration::from_millis(25);
 
-/// Someone else's queue does not drain.
+/// Someone else's queue does not drain, and a longer path is no queue.
 const LONGEST_DRAIN: Duration = Duration::from_millis(1_500);
 
 /// Voice suffers from more (ITU-T G.114 leaves little of 150 ms to queues).
@@ -361,17 +373,51 @@ mod tests {
             ("grows", view(), 1_030..=1_030),
             ("holds while limited", LinkView { is_application_limited: true, ..view() }, 1_000..=1_000),
             ("holds while a queue drains", LinkView { usage: Usage::Under, ..view() }, 1_000..=1_000),
-            ("holds without proof", LinkView { acknowledged: Some(Bitrate::kbps(500)), ..view() }, 1_000..=1_000),
+            (
+                "holds without proof",
+                LinkView { acknowledged: Some(Bitrate::kbps(500)), ..view() },
+                1_000..=1_000,
+            ),
             ("overuse", LinkView { throughput: throughput(500, 900), ..over }, 417..=418),
-            ("a trend without a queue", LinkView { queue: ms(0), throughput: throughput(500, 900), ..over }, 1_000..=1_030),
-            ("a sudden queue", LinkView { sudden_queue: Some(ms(100)), latest: throughput(500, 900), throughput: throughput(600, 900), ..view() }, 374..=375),
-            ("a queue of one burst", LinkView { sudden_queue: Some(ms(100)), latest: throughput(900, 3_000), throughput: throughput(800, 1_000), ..view() }, 1_030..=1_030),
-            ("overuse with a queue", LinkView { throughput: throughput(500, 900), queue: ms(100), ..over }, 374..=375),
+            (
+                "a trend without a queue",
+                LinkView { queue: ms(0), throughput: throughput(500, 900), ..over },
+                1_000..=1_030,
+            ),
+            (
+                "a sudden queue",
+                LinkView {
+                    sudden_queue: Some(ms(100)),
+                    latest: throughput(500, 900),
+                    throughput: throughput(600, 900),
+                    ..view()
+                },
+                374..=375,
+            ),
+            (
+                "a queue of one burst",
+                LinkView {
+                    sudden_queue: Some(ms(100)),
+                    latest: throughput(900, 3_000),
+                    throughput: throughput(800, 1_000),
+                    ..view()
+                },
+                1_030..=1_030,
+            ),
+            (
+                "overuse with a queue",
+                LinkView { throughput: throughput(500, 900), queue: ms(100), ..over },
+                374..=375,
+            ),
             ("not below the floor", LinkView { throughput: throughput(120, 900), ..over }, 115..=115),
             ("below it when measured", LinkView { throughput: throughput(100, 900), ..over }, 83..=84),
             ("never below a voice", LinkView { throughput: throughput(10, 900), ..over }, 40..=40),
             ("jitter on a thin flow", LinkView { throughput: throughput(60, 64), ..limited }, 1_000..=1_000),
-            ("a queue on a thin flow", LinkView { throughput: throughput(60, 90), queue: ms(90), ..limited }, 40..=60),
+            (
+                "a queue on a thin flow",
+                LinkView { throughput: throughput(60, 90), queue: ms(90), ..limited },
+                40..=60,
+            ),
         ] {
             let mut control = RateControl::new(Bitrate::mbps(1));
             control.updated = ms(700);
@@ -388,14 +434,18 @@ mod tests {
         let early = LinkView { throughput: throughput(700, 1_000), ..over };
         assert_eq!(control.update(ms(1_050), &early), Change::None);
         assert_eq!(control.update(ms(1_100), &LinkView { newest_sent: ms(1_020), ..early }), Change::Lowered);
-        assert_eq!(control.update(ms(1_150), &LinkView { throughput: throughput(300, 1_000), ..early }), Change::Lowered);
+        assert_eq!(
+            control.update(ms(1_150), &LinkView { throughput: throughput(300, 1_000), ..early }),
+            Change::Lowered
+        );
         assert_eq!(control.setback().map(|setback| setback.before), Some(Bitrate::mbps(1)));
     }
 
     #[test]
     fn draining_ends_near_what_was_delivered() {
         let mut control = RateControl::new(Bitrate::mbps(1));
-        let over = LinkView { usage: Usage::Over, throughput: throughput(500, 1_000), queue: ms(200), ..view() };
+        let over =
+            LinkView { usage: Usage::Over, throughput: throughput(500, 1_000), queue: ms(200), ..view() };
         let _ = control.update(ms(1_000), &over);
         assert!(control.is_draining() && (324..=325).contains(&control.target().as_kbps()));
         let _ = control.update(ms(1_200), &LinkView { newest_sent: ms(1_150), queue: ms(20), ..view() });

@@ -153,7 +153,8 @@ mod tests {
     fn history_of(packets: u64) -> SendHistory {
         let mut history = SendHistory::new();
         for packet in 0..packets {
-            let sent = SentPacket { class: PacketClass::Video, size: DataSize::bytes(packet % 1_000), probe: None };
+            let sent =
+                SentPacket { class: PacketClass::Video, size: DataSize::bytes(packet % 1_000), probe: None };
             assert_eq!(history.record(ms(packet), sent), packet as u16);
         }
         history

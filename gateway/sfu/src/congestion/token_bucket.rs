@@ -52,7 +52,8 @@ impl TokenBucket {
     }
 
     fn refill(&mut self, now: Instant) {
-        let elapsed = self.refilled.map_or(Duration::ZERO, |refilled| now.saturating_duration_since(refilled));
+        let elapsed =
+            self.refilled.map_or(Duration::ZERO, |refilled| now.saturating_duration_since(refilled));
         self.refilled = Some(self.refilled.map_or(now, |refilled| refilled.max(now)));
         self.level = (self.level + self.rate.as_bps() as f64 / 8.0 * elapsed.as_secs_f64()).min(self.depth);
     }
