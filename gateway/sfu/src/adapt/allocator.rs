@@ -141,7 +141,8 @@ impl Allocator {
         Some(Layer { encoding: failed.encoding.checked_sub(1)?, temporal: u8::MAX })
     }
 
-    fn is_starting(&self, now: Instant) -> bool {
+    /// Whether the links of a new subscriber are still being explored.
+    pub(super) fn is_starting(&self, now: Instant) -> bool {
         !self.settled && now.saturating_duration_since(self.started) < START_PHASE
     }
 
@@ -362,7 +363,7 @@ const RETURN_PATIENCE: Duration = Duration::from_secs(1);
 const FRAME_RATE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A subscriber starts high: until its first shortage, at most this long, steps up follow in quick succession.
-const START_PHASE: Duration = Duration::from_secs(15);
+const START_PHASE: Duration = Duration::from_secs(10);
 const START_PATIENCE: Duration = Duration::from_millis(300);
 
 /// A step up that is taken back for want of bandwidth within this time has failed.

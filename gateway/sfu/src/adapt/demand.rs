@@ -23,12 +23,12 @@ pub(super) fn demand(
     for (demand, sought) in subscriber.demands.iter().zip(sought) {
         let Some(source) = sources.get(demand.source) else { continue };
         let least = knapsack::choices(source, demand, ALL_ENCODINGS, Pricing::Measured);
-        floor = floor + least.first().map_or(Bitrate::ZERO, |choice| choice.price);
+        floor += least.first().map_or(Bitrate::ZERO, |choice| choice.price);
         let present = price_of(source, demand, demand.current);
         let above = next_price(source, demand, *sought, subscriber.pricing);
         rises |= above.is_some();
-        current = current + present;
-        next = next + above.unwrap_or(present).max(present);
+        current += present;
+        next += above.unwrap_or(present).max(present);
     }
     let next = if rises { next.scaled(PROBE_EXCESS / spendable).max(current) } else { current };
     [floor, current, next].map(rounded)

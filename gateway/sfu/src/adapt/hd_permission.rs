@@ -116,8 +116,10 @@ impl HdPermission {
         }
     }
 
+    /// An estimate that has only begun to grow is no objection yet: probation gives it time, and forwards
+    /// no more than it allows.
     fn start(&mut self, now: Instant, pair: &PairEvidence) -> HdDecision {
-        if trouble(pair).is_some() || hopeless(pair) {
+        if trouble(pair).is_some() {
             return self.agree(now, pair, None, None);
         }
         self.prove(now, pair, None, None)

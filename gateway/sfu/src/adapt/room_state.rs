@@ -165,9 +165,10 @@ impl Participant {
         LinkView { hold, relief: relief.max(LEAST_PICTURE), downlink: self.downlink }
     }
 
-    /// The most that its video could have cost within the last seconds.
-    fn recent_budget(&self, audio: Bitrate) -> Option<Bitrate> {
-        self.peak.map(|(peak, _)| peak.scaled(SPENDABLE) - audio)
+    /// The most that its video could have cost within the last seconds; `None` while the estimate still
+    /// climbs from where every call starts.
+    fn recent_budget(&self, now: Instant, audio: Bitrate) -> Option<Bitrate> {
+        self.peak.filter(|_| !self.allocator.is_starting(now)).map(|(peak, _)| peak.scaled(SPENDABLE) - audio)
     }
 }
 
@@ -408,7 +409,7 @@ impl RoomState {
                 Some(UplinkWish {
                     cap: self.cap(now, *subscriber, track, |decision| decision.warm).rung,
                     max_lines: subscription.max_lines,
-                    budget: participant.recent_budget(self.audio_reserve(*subscriber)),
+                    budget: participant.recent_budget(now, self.audio_reserve(*subscriber)),
                 })
             })
             .collect()
