@@ -2,6 +2,7 @@
 //! and reports what arrives, as the project's web client in Chromium would.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::id::{ParticipantId, TrackId};
@@ -52,7 +53,7 @@ pub(super) struct Subscription {
     pub(super) receiver: Receiver,
 }
 
-pub(super) struct Browser {
+pub(crate) struct Browser {
     name: String,
     origin: Instant,
     role: Role,
@@ -70,7 +71,7 @@ pub(super) struct Browser {
     is_negotiating: bool,
     is_stale: bool,
     commands: VecDeque<MediaAction>,
-    destination: Option<std::net::SocketAddr>,
+    destination: Option<SocketAddr>,
     /// Arrived bytes of media, with their instant.
     received: Vec<(Instant, usize)>,
     quality: Vec<PairQuality>,
@@ -375,7 +376,7 @@ impl Browser {
     }
 
     /// The next datagram to send, and where to.
-    pub(super) fn poll_transmit(&mut self) -> Option<(std::net::SocketAddr, Vec<u8>)> {
+    pub(super) fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         Some((self.destination?, self.connection.poll_transmit()?))
     }
 

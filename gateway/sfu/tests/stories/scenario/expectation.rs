@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use protocol::id::ParticipantId;
 use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
 use protocol::quality::HdReason;
@@ -11,31 +12,31 @@ use super::browser::{Browser, Receiver};
 use super::picture_receiver::Shown;
 
 /// Expects to see somebody.
-pub fn sees(whom: &str) -> Sight {
+pub(crate) fn sees(whom: &str) -> Sight {
     Sight { whom: whom.to_owned(), conditions: Vec::new() }
 }
 
 /// Expects not to see somebody, who may well be heard.
-pub fn sees_nothing_of(whom: &str) -> Sight {
+pub(crate) fn sees_nothing_of(whom: &str) -> Sight {
     Sight { whom: whom.to_owned(), conditions: vec![SightCondition::AtMost(Rung::AudioOnly)] }
 }
 
 /// Expects to hear somebody.
-pub fn hears(whom: &str) -> Hearing {
+pub(crate) fn hears(whom: &str) -> Hearing {
     Hearing { whom: whom.to_owned(), longest_gap: Duration::from_millis(60) }
 }
 
 /// Expects to be told this of the HD permission toward somebody's picture.
-pub fn is_told_hd(whom: &str, reason: HdReason) -> Verdict {
+pub(crate) fn is_told_hd(whom: &str, reason: HdReason) -> Verdict {
     Verdict { whom: whom.to_owned(), reason }
 }
 
 /// Expects to be taken for a participant on such a network.
-pub fn is_on(class: NetworkClass) -> Placement {
+pub(crate) fn is_on(class: NetworkClass) -> Placement {
     Placement { class }
 }
 
-pub struct Sight {
+pub(crate) struct Sight {
     whom: String,
     conditions: Vec<SightCondition>,
 }
@@ -52,32 +53,32 @@ enum SightCondition {
 
 impl Sight {
     /// In the last second, a picture of so many lines or more.
-    pub fn at_least(self, rung: Rung) -> Self {
+    pub(crate) fn at_least(self, rung: Rung) -> Self {
         self.with(SightCondition::AtLeast(rung))
     }
 
     /// In the last second, no picture of more lines.
-    pub fn at_most(self, rung: Rung) -> Self {
+    pub(crate) fn at_most(self, rung: Rung) -> Self {
         self.with(SightCondition::AtMost(rung))
     }
 
     /// In the last second, so many frames or more.
-    pub fn with_frame_rate_over(self, frames: f64) -> Self {
+    pub(crate) fn with_frame_rate_over(self, frames: f64) -> Self {
         self.with(SightCondition::FrameRate(frames))
     }
 
     /// In the whole run, no freeze as long as this.
-    pub fn with_freezes_under(self, longest: Duration) -> Self {
+    pub(crate) fn with_freezes_under(self, longest: Duration) -> Self {
         self.with(SightCondition::LongestFreeze(longest))
     }
 
     /// In the whole run, at most this share of the time frozen.
-    pub fn with_frozen_share_under(self, share: f64) -> Self {
+    pub(crate) fn with_frozen_share_under(self, share: f64) -> Self {
         self.with(SightCondition::FrozenShare(share))
     }
 
     /// The first picture of the run came in this time.
-    pub fn first_within(self, longest: Duration) -> Self {
+    pub(crate) fn first_within(self, longest: Duration) -> Self {
         self.with(SightCondition::FirstWithin(longest))
     }
 
@@ -87,44 +88,43 @@ impl Sight {
     }
 }
 
-pub struct Hearing {
+pub(crate) struct Hearing {
     whom: String,
     longest_gap: Duration,
 }
 
 impl Hearing {
     /// In the whole run, no gap as long as this.
-    pub fn with_gaps_under(mut self, longest: Duration) -> Self {
+    pub(crate) fn with_gaps_under(mut self, longest: Duration) -> Self {
         self.longest_gap = longest;
         self
     }
 }
 
-pub struct Verdict {
+pub(crate) struct Verdict {
     whom: String,
     reason: HdReason,
 }
 
-pub struct Placement {
+pub(crate) struct Placement {
     class: NetworkClass,
 }
 
 /// The run that is judged.
 #[derive(Clone, Copy)]
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     pub(super) observer: &'a Browser,
     pub(super) since: Instant,
     pub(super) until: Instant,
 }
 
 /// An expectation, whatever it is about.
-pub trait Expectation {
+pub(crate) trait Expectation {
     /// Whom it is about, besides the observer.
     fn whom(&self) -> Option<&str>;
 
     /// `Err` says what was experienced instead.
-    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
-    fn judge(&self, run: Run<'_>, whom: Option<protocol::id::ParticipantId>) -> Result<(), String>;
+    fn judge(&self, run: Run<'_>, whom: Option<ParticipantId>) -> Result<(), String>;
 }
 
 const LAST_SECOND: Duration = Duration::from_secs(1);
@@ -134,8 +134,7 @@ impl Expectation for Sight {
         Some(&self.whom)
     }
 
-    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
-    fn judge(&self, run: Run<'_>, whom: Option<protocol::id::ParticipantId>) -> Result<(), String> {
+    fn judge(&self, run: Run<'_>, whom: Option<ParticipantId>) -> Result<(), String> {
         let shown = whom
             .and_then(|whom| run.observer.subscription_to(whom, MediaKind::Video))
             .and_then(|subscription| match &subscription.receiver {
@@ -218,8 +217,7 @@ impl Expectation for Hearing {
         Some(&self.whom)
     }
 
-    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
-    fn judge(&self, run: Run<'_>, whom: Option<protocol::id::ParticipantId>) -> Result<(), String> {
+    fn judge(&self, run: Run<'_>, whom: Option<ParticipantId>) -> Result<(), String> {
         let voice = whom
             .and_then(|whom| run.observer.subscription_to(whom, MediaKind::Audio))
             .and_then(|subscription| match &subscription.receiver {
@@ -247,8 +245,7 @@ impl Expectation for Verdict {
         Some(&self.whom)
     }
 
-    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
-    fn judge(&self, run: Run<'_>, whom: Option<protocol::id::ParticipantId>) -> Result<(), String> {
+    fn judge(&self, run: Run<'_>, whom: Option<ParticipantId>) -> Result<(), String> {
         let told = whom.and_then(|whom| run.observer.quality_of(whom)).map(|pair| pair.hd);
         if told == Some(self.reason) {
             return Ok(());
@@ -262,8 +259,7 @@ impl Expectation for Placement {
         None
     }
 
-    #[expect(private_interfaces, reason = "stories use expectations and never judge them")]
-    fn judge(&self, run: Run<'_>, _whom: Option<protocol::id::ParticipantId>) -> Result<(), String> {
+    fn judge(&self, run: Run<'_>, _whom: Option<ParticipantId>) -> Result<(), String> {
         let class = run.observer.network_class();
         if class == self.class {
             Ok(())

@@ -38,10 +38,10 @@ use sfu::sfu::{Fill, Output, Sfu};
 
 use self::browser::{Browser, Traits};
 use self::expectation::Run;
-pub use self::expectation::{Expectation, hears, is_on, is_told_hd, sees, sees_nothing_of};
-pub use self::stranger::{client_hello, garbage};
+pub(crate) use self::expectation::{Expectation, hears, is_on, is_told_hd, sees, sees_nothing_of};
+pub(crate) use self::stranger::{client_hello, garbage};
 use self::wire::IP_UDP_OVERHEAD;
-pub use ::link::LinkSettings as Link;
+pub(crate) use ::link::LinkSettings as Link;
 
 /// Where the media plane listens.
 const GATEWAY: ([u8; 4], u16) = ([192, 0, 2, 1], 3_478);
@@ -49,19 +49,19 @@ const GATEWAY: ([u8; 4], u16) = ([192, 0, 2, 1], 3_478);
 /// More turns than this at one instant mean that the media plane asks to be called at once, over and over.
 const MAX_TURNS: u32 = 2_000;
 
-pub fn ms(millis: u64) -> Duration {
+pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub fn secs(seconds: u64) -> Duration {
+pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub fn kbps(rate: u64) -> Bitrate {
+pub(crate) fn kbps(rate: u64) -> Bitrate {
     Bitrate::kbps(rate)
 }
 
-pub fn mbps(rate: u64) -> Bitrate {
+pub(crate) fn mbps(rate: u64) -> Bitrate {
     Bitrate::mbps(rate)
 }
 
@@ -85,7 +85,7 @@ enum Stage {
 }
 
 /// A story in the making.
-pub struct Scenario {
+pub(crate) struct Scenario {
     origin: Instant,
     now: Instant,
     run_since: Instant,
@@ -112,12 +112,12 @@ struct Spray {
 
 impl Scenario {
     /// A room with nobody in it; `seed` repeats losses, jitter and pictures.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self::in_mode(seed, HdMode::Equivalent)
     }
 
     /// The same, where the operator chose this mode.
-    pub fn in_mode(seed: u64, hd_mode: HdMode) -> Self {
+    pub(crate) fn in_mode(seed: u64, hd_mode: HdMode) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "an Instant can only be made by the clock; its value is never used"
@@ -148,7 +148,7 @@ impl Scenario {
     }
 
     /// Somebody who joins when the story goes on; what follows describes them.
-    pub fn participant(mut self, name: &str) -> Self {
+    pub(crate) fn participant(mut self, name: &str) -> Self {
         let index = self.people.len();
         let links = (LinkSettings::wired(), LinkSettings::wired());
         let seed = self.seed.wrapping_mul(1_000) + 2 * index as u64;
@@ -171,18 +171,18 @@ impl Scenario {
     }
 
     /// The same link in both directions.
-    pub fn on(self, link: LinkSettings) -> Self {
+    pub(crate) fn on(self, link: LinkSettings) -> Self {
         self.on_links(link.clone(), link)
     }
 
     /// An uplink and a downlink.
-    pub fn on_links(mut self, uplink: LinkSettings, downlink: LinkSettings) -> Self {
+    pub(crate) fn on_links(mut self, uplink: LinkSettings, downlink: LinkSettings) -> Self {
         self.newcomer().links = (uplink, downlink);
         self
     }
 
     /// On a network that the operator vouches for: its address is in a range of that class.
-    pub fn class(mut self, class: NetworkClass) -> Self {
+    pub(crate) fn class(mut self, class: NetworkClass) -> Self {
         let index = self.people.len() - 1;
         let newcomer = self.newcomer();
         newcomer.address = address(class, index, 0);
@@ -191,36 +191,36 @@ impl Scenario {
     }
 
     /// With the network cost that its browser tells in connectivity checks.
-    pub fn network_cost(mut self, cost: u16) -> Self {
+    pub(crate) fn network_cost(mut self, cost: u16) -> Self {
         self.newcomer().traits.network_cost = cost;
         self
     }
 
     /// Shows others in tiles of so many lines.
-    pub fn with_tiles_of(mut self, lines: u16) -> Self {
+    pub(crate) fn with_tiles_of(mut self, lines: u16) -> Self {
         self.newcomer().traits.tile_lines = lines;
         self
     }
 
     /// Changes both directions of somebody's link.
-    pub fn change(self, name: &str, link: LinkSettings) -> Self {
+    pub(crate) fn change(self, name: &str, link: LinkSettings) -> Self {
         self.change_uplink(name, link.clone()).change_downlink(name, link)
     }
 
-    pub fn change_uplink(mut self, name: &str, link: LinkSettings) -> Self {
+    pub(crate) fn change_uplink(mut self, name: &str, link: LinkSettings) -> Self {
         let now = self.now;
         self.person(name).uplink.set(now, link);
         self
     }
 
-    pub fn change_downlink(mut self, name: &str, link: LinkSettings) -> Self {
+    pub(crate) fn change_downlink(mut self, name: &str, link: LinkSettings) -> Self {
         let now = self.now;
         self.person(name).downlink.set(now, link);
         self
     }
 
     /// Somebody's device goes over to another network: another address, another class.
-    pub fn hand_over(mut self, name: &str, class: NetworkClass) -> Self {
+    pub(crate) fn hand_over(mut self, name: &str, class: NetworkClass) -> Self {
         let now = self.now;
         let index = self.index_of(name);
         let person = &mut self.people[index];
@@ -234,7 +234,7 @@ impl Scenario {
     }
 
     /// Somebody's page or shell reports the network it is on.
-    pub fn reports(mut self, name: &str, class: NetworkClass) -> Self {
+    pub(crate) fn reports(mut self, name: &str, class: NetworkClass) -> Self {
         let person = self.person(name);
         person.reports += 1;
         let report =
@@ -246,7 +246,7 @@ impl Scenario {
     }
 
     /// Somebody leaves for good.
-    pub fn leave(mut self, name: &str) -> Self {
+    pub(crate) fn leave(mut self, name: &str) -> Self {
         let index = self.index_of(name);
         let person = &mut self.people[index];
         person.stage = Stage::Gone;
@@ -257,28 +257,28 @@ impl Scenario {
     }
 
     /// From here on, a stranger's datagrams reach the gateway, one of them every `interval`, in turn.
-    pub fn sprayed_with(mut self, datagrams: Vec<(SocketAddr, Vec<u8>)>, interval: Duration) -> Self {
+    pub(crate) fn sprayed_with(mut self, datagrams: Vec<(SocketAddr, Vec<u8>)>, interval: Duration) -> Self {
         self.spraying = Some(Spray { datagrams, interval, next: self.now, count: 0 });
         self
     }
 
     /// The address that somebody is seen at.
-    pub fn address_of(&self, name: &str) -> SocketAddr {
+    pub(crate) fn address_of(&self, name: &str) -> SocketAddr {
         self.people[self.index_of(name)].address
     }
 
     /// Datagrams that the gateway has sent to an address where nobody of the story is.
-    pub fn sent_to(&self, address: SocketAddr) -> usize {
+    pub(crate) fn sent_to(&self, address: SocketAddr) -> usize {
         self.strayed.get(&address).copied().unwrap_or_default()
     }
 
     /// The media plane's own counts.
-    pub fn counters(&self) -> &sfu::counters::Counters {
+    pub(crate) fn counters(&self) -> &sfu::counters::Counters {
         self.sfu.counters()
     }
 
     /// What is there at this moment.
-    pub fn census(&self) -> sfu::counters::Census {
+    pub(crate) fn census(&self) -> sfu::counters::Census {
         self.sfu.census()
     }
 
@@ -293,7 +293,7 @@ impl Scenario {
     }
 
     /// Lets time pass.
-    pub fn run_for(mut self, duration: Duration) -> Self {
+    pub(crate) fn run_for(mut self, duration: Duration) -> Self {
         self.admit();
         self.run_since = self.now;
         let end = self.now + duration;
@@ -459,7 +459,7 @@ impl Scenario {
 
     /// Asserts what somebody experienced since the last [`Self::run_for`] began.
     #[track_caller]
-    pub fn expect(self, name: &str, expectation: impl Expectation) -> Self {
+    pub(crate) fn expect(self, name: &str, expectation: impl Expectation) -> Self {
         let person = &self.people[self.index_of(name)];
         let Stage::InCall(observer) = &person.stage else { panic!("{name} is not in the call") };
         let run = Run { observer, since: self.run_since, until: self.now };

@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 impl Scenario {
     /// What everybody saw and heard of everybody, and what the media plane counted.
-    pub fn report(&self) -> String {
+    pub(crate) fn report(&self) -> String {
         let mut text = String::new();
         for person in &self.people {
             let Stage::InCall(browser) = &person.stage else { continue };
