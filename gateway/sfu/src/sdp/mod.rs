@@ -4,15 +4,17 @@
 
 mod answer;
 mod codec;
+mod negotiation;
 mod offer;
+mod offered_codec;
 mod section;
 mod simulcast;
 mod token;
 
-pub(crate) use answer::{
+pub(crate) use codec::{Codec, H264Profile};
+pub(crate) use negotiation::{
     GatewayDirection, LinePlan, LocalTransport, NegotiatedCodec, NegotiatedMedia, NegotiatedTransport,
     SendPlan, negotiate,
 };
-pub(crate) use codec::{Codec, H264Profile};
 pub(crate) use offer::{LineKind, RemoteOffer, RemoteStream};
 pub(crate) use token::{Mid, Rid};
