@@ -1,5 +1,7 @@
 //! What the media plane counts per packet: plain integers of one thread, read once a second.
 
+use std::time::Duration;
+
 use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
 use protocol::track::{MediaKind, Role};
@@ -25,6 +27,8 @@ pub struct Counters {
     pub key_frame_requests_out: u64,
     /// Key frames that subscribers asked for.
     pub key_frame_requests_in: u64,
+    /// How long forwarded packets stayed inside, from the socket that read them to the slab.
+    pub forward_delay: DelayHistogram,
     /// Datagrams dropped, by reason, in the order of [`DropReason::ALL`].
     pub dropped: [u64; DropReason::ALL.len()],
 }
@@ -32,6 +36,38 @@ pub struct Counters {
 impl Counters {
     pub(crate) fn drop_one(&mut self, reason: DropReason) {
         self.dropped[reason as usize] += 1;
+    }
+}
+
+/// A histogram of delays with fixed bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DelayHistogram {
+    /// Delays up to each of [`Self::BOUNDS`], and beyond the last one; not cumulative.
+    pub buckets: [u64; Self::BOUNDS.len() + 1],
+    /// Sum of all delays.
+    pub total: Duration,
+}
+
+impl DelayHistogram {
+    /// Upper bounds of the buckets.
+    pub const BOUNDS: [Duration; 11] = [
+        Duration::from_micros(100),
+        Duration::from_micros(250),
+        Duration::from_micros(500),
+        Duration::from_millis(1),
+        Duration::from_micros(2_500),
+        Duration::from_millis(5),
+        Duration::from_millis(10),
+        Duration::from_millis(25),
+        Duration::from_millis(50),
+        Duration::from_millis(100),
+        Duration::from_millis(250),
+    ];
+
+    pub(crate) fn record(&mut self, delay: Duration) {
+        let bucket = Self::BOUNDS.iter().position(|bound| delay <= *bound).unwrap_or(Self::BOUNDS.len());
+        self.buckets[bucket] += 1;
+        self.total += delay;
     }
 }
 

@@ -1,14 +1,25 @@
 //! The media plane of one worker: rooms, and the ways from a datagram to the participant it belongs to.
 
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use protocol::media_message::{MediaCommand, MediaEvent};
+use protocol::id::RoomId;
+use protocol::media_message::{MediaAction, MediaCommand, MediaEvent, MediaReport, NegotiationFailure};
 use rand::rngs::StdRng;
+use rtc_crypto::providers::AwsLcRsProvider;
 
 use crate::burst::BurstSlab;
 use crate::config::SfuConfig;
-use crate::counters::{Census, Counters};
+use crate::counters::{Census, Counters, DropReason};
+use crate::demux::Protocol;
+use crate::directory::{RoomIndex, Seat};
+use crate::dtls::DtlsCertificate;
+use crate::ice::ConnectivityCheck;
+use crate::limits::{MAX_DATAGRAM, MAX_ROOMS};
+use crate::premises::Premises;
+use crate::room::Room;
 use crate::sample::Sample;
 
 /// What the media plane wants done or known.
@@ -29,66 +40,194 @@ pub enum Fill {
     More,
 }
 
-/// The media plane of one worker.
-pub struct Sfu {
-    config: SfuConfig,
-    counters: Counters,
-}
-
-impl Sfu {
-    /// Makes a media plane without rooms, with a DTLS certificate of its own. `rng` draws its
-    /// certificate, credentials and ids.
-    ///
-    /// # Errors
-    ///
-    /// [`CertificateError`](crate::sfu::SetupError) where no certificate can be made.
-    pub fn new(config: SfuConfig, _rng: StdRng) -> Result<Self, SetupError> {
-        Ok(Self { config, counters: Counters::default() })
-    }
-
-    /// Takes a request of the signaling plane.
-    pub fn handle_command(&mut self, _now: Instant, _command: MediaCommand) {}
-
-    /// Takes a datagram from the socket; SRTP is opened in place.
-    pub fn handle_datagram(&mut self, _now: Instant, _source: SocketAddr, _datagram: &mut [u8]) {}
-
-    /// Takes note that time has passed.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
-
-    /// When to call [`Self::handle_timeout`] and [`Self::fill`] at the latest.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-
-    /// The next thing to do or know; call until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        None
-    }
-
-    /// Seals what is due to leave by `now` into the slab.
-    pub fn fill(&mut self, _now: Instant, _slab: &mut BurstSlab) -> Fill {
-        Fill::Drained
-    }
-
-    /// Counts since the start.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// What is there at this moment.
-    #[must_use]
-    pub fn census(&self) -> Census {
-        let _ = &self.config;
-        Census::default()
-    }
-}
-
 /// The media plane cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The DTLS certificate could not be made.
     #[error("the DTLS certificate could not be made: {0}")]
     Certificate(String),
+}
+
+/// The media plane of one worker.
+pub struct Sfu {
+    premises: Premises,
+    rooms: Vec<Option<Room>>,
+    indices_by_room: HashMap<RoomId, RoomIndex>,
+    /// Rooms that something happened in since the last [`Self::fill`].
+    stirred: Vec<RoomIndex>,
+    deadlines: BTreeSet<(Instant, RoomIndex)>,
+}
+
+impl Sfu {
+    /// Makes a media plane without rooms, with a DTLS certificate of its own. `rng` draws credentials
+    /// and ids; keys come from the cryptography's own source.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] where no certificate can be made.
+    pub fn new(config: SfuConfig, rng: StdRng) -> Result<Self, SetupError> {
+        let certificate = DtlsCertificate::generate(Arc::new(AwsLcRsProvider::new()))?;
+        Ok(Self {
+            premises: Premises::new(config, certificate, rng),
+            rooms: Vec::new(),
+            indices_by_room: HashMap::new(),
+            stirred: Vec::new(),
+            deadlines: BTreeSet::new(),
+        })
+    }
+
+    /// Takes a request of the signaling plane.
+    pub fn handle_command(&mut self, now: Instant, command: MediaCommand) {
+        let MediaCommand { room, participant, action } = command;
+        let index = match (self.indices_by_room.get(&room), &action) {
+            (Some(index), _) => *index,
+            (None, MediaAction::Join { .. }) if self.indices_by_room.len() < MAX_ROOMS => {
+                self.open_room(now, room)
+            }
+            (None, MediaAction::Negotiate { negotiation, .. }) => {
+                let outcome = Err(NegotiationFailure::NotJoined);
+                let report = MediaReport::Negotiated { participant, negotiation: *negotiation, outcome };
+                return self.premises.report(room, report);
+            }
+            (None, _) => return,
+        };
+        if let Some(Some(room)) = self.rooms.get_mut(index.0) {
+            room.handle_action(now, participant, action, &mut self.premises);
+            self.stir(index);
+        }
+    }
+
+    fn open_room(&mut self, now: Instant, id: RoomId) -> RoomIndex {
+        let free = self.rooms.iter().position(Option::is_none);
+        let index = RoomIndex(free.unwrap_or(self.rooms.len()));
+        let room = Some(Room::new(now, id, index, &self.premises));
+        match self.rooms.get_mut(index.0) {
+            Some(place) => *place = room,
+            None => self.rooms.push(room),
+        }
+        self.indices_by_room.insert(id, index);
+        index
+    }
+
+    /// Takes a datagram from the socket; SRTP is opened in place.
+    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &mut [u8]) {
+        let protocol = Protocol::of(datagram).filter(|_| datagram.len() <= MAX_DATAGRAM);
+        let Some(protocol) = protocol else {
+            return self.premises.counters.drop_one(DropReason::UnknownProtocol);
+        };
+        if protocol == Protocol::Stun {
+            return self.handle_stun(now, source, datagram);
+        }
+        // Nothing but STUN reaches a parser before its source has proved an ICE password.
+        let Some(seat) = self.premises.directory.by_address(source) else {
+            return self.premises.counters.drop_one(DropReason::UnvalidatedSource);
+        };
+        let Some(Some(room)) = self.rooms.get_mut(seat.room.0) else { return };
+        match protocol {
+            Protocol::Stun => {}
+            Protocol::Dtls => room.handle_dtls(now, seat.participant, datagram, &mut self.premises),
+            Protocol::Rtp => room.handle_rtp(now, seat.participant, datagram, &mut self.premises),
+            Protocol::Rtcp => room.handle_rtcp(now, seat.participant, datagram, &mut self.premises),
+        }
+        self.stir(seat.room);
+    }
+
+    fn handle_stun(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        let Ok(check) = ConnectivityCheck::parse(datagram) else {
+            return self.premises.counters.drop_one(DropReason::StunMalformed);
+        };
+        let Some(Seat { room, participant }) = self.premises.directory.by_ufrag(check.local_ufrag()) else {
+            return self.premises.counters.drop_one(DropReason::StunUnauthenticated);
+        };
+        let Some(Some(home)) = self.rooms.get_mut(room.0) else { return };
+        home.handle_check(now, participant, source, check, &mut self.premises);
+        self.stir(room);
+    }
+
+    /// Takes note that time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(deadline, index)) = self.deadlines.first()
+            && deadline <= now
+        {
+            self.deadlines.pop_first();
+            if let Some(Some(room)) = self.rooms.get_mut(index.0) {
+                room.forget_deadline();
+                room.handle_timeout(now, &mut self.premises);
+                self.stir(index);
+            }
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`] and then [`Self::fill`], at the latest. It holds once
+    /// `fill` has said [`Fill::Drained`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// The next thing to do or know; call until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.premises.poll_output()
+    }
+
+    /// Seals what is due to leave by `now` into the slab.
+    pub fn fill(&mut self, now: Instant, slab: &mut BurstSlab) -> Fill {
+        while let Some(index) = self.stirred.last().copied() {
+            let Some(room) = self.rooms.get_mut(index.0).and_then(Option::as_mut) else {
+                self.stirred.pop();
+                continue;
+            };
+            if room.fill(now, slab, &mut self.premises) == Fill::More {
+                return Fill::More;
+            }
+            self.stirred.pop();
+            self.settle(index);
+        }
+        Fill::Drained
+    }
+
+    fn stir(&mut self, index: RoomIndex) {
+        if let Some(Some(room)) = self.rooms.get_mut(index.0)
+            && room.stir()
+        {
+            self.stirred.push(index);
+        }
+    }
+
+    /// Puts a room that has nothing more to send back to sleep until its next deadline.
+    fn settle(&mut self, index: RoomIndex) {
+        let Some(Some(room)) = self.rooms.get_mut(index.0) else { return };
+        let (previous, next) = room.settle();
+        if previous != next {
+            if let Some(previous) = previous {
+                self.deadlines.remove(&(previous, index));
+            }
+            if let Some(next) = next {
+                self.deadlines.insert((next, index));
+            }
+        }
+        if room.is_empty() {
+            if let Some(next) = next {
+                self.deadlines.remove(&(next, index));
+            }
+            self.indices_by_room.remove(&room.id());
+            self.rooms[index.0] = None;
+        }
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.premises.counters
+    }
+
+    /// What is there at this moment.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        for room in self.rooms.iter().flatten() {
+            room.count_into(&mut census);
+        }
+        census
+    }
 }

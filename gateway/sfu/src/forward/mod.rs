@@ -1,1 +1,25 @@
-//! Placeholder.
+//! Packets on their way from a publisher to its subscribers. Nothing here knows a policy.
+//!
+//! ```text
+//!  ingress ─► Track ─► Encoding (keeps packets) ─► Egress of each subscriber
+//!                                                   └ Subscription: LayerSwitch → Rewriter ─► Pacer ─► seal ─► slab
+//! ```
+
+mod active_speaker;
+mod egress;
+mod encoding;
+mod layer_meter;
+mod layer_switch;
+mod media_clock;
+mod packet_store;
+mod rewriter;
+mod sent_history;
+mod subscription;
+mod track;
+
+pub(crate) use active_speaker::ActiveSpeaker;
+pub(crate) use egress::{Egress, Outlet, SubscriptionIndex};
+pub(crate) use encoding::{Delivery, Encoding};
+pub(crate) use layer_switch::{Descent, Layer};
+pub(crate) use subscription::{Arrival, Subscription, SubscriptionLine, TrackIndex};
+pub(crate) use track::Track;

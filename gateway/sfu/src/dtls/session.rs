@@ -1,0 +1,222 @@
+//! The DTLS association of one participant, from the first ClientHello to the SRTP keys.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use rtc_shared::TransportProtocol;
+use rtc_shared::error::Error;
+
+use crate::dtls::certificate::{DtlsCertificate, fingerprint};
+use crate::dtls::client_hello::offers_aead_aes_128_gcm;
+use crate::limits::DTLS_TIMEOUT;
+use crate::srtp::SrtpProfile;
+
+/// `rtc-dtls` keys associations by remote address; ours outlives any address.
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 1);
+
+/// A datagram that spoils the handshake may come from somebody who spoofs a validated address: the
+/// association is then made anew, this many times. Beyond that the client itself is broken.
+const MAX_ATTEMPTS: u8 = 4;
+
+/// RFC 5764 §4.2.
+const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
+
+/// What became of the association.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum DtlsEvent {
+    /// The handshake is done.
+    Connected {
+        /// The SRTP profile it agreed on.
+        profile: SrtpProfile,
+        /// Client key, server key, client salt, server salt.
+        keying_material: Vec<u8>,
+    },
+    /// The client closed the association.
+    Closed,
+    /// It failed for good.
+    Failed,
+}
+
+/// Never prints keys.
+impl std::fmt::Debug for DtlsEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connected { .. } => "Connected",
+            Self::Closed => "Closed",
+            Self::Failed => "Failed",
+        })
+    }
+}
+
+enum State {
+    /// No datagram yet; it becomes due when the client's address is validated.
+    Idle,
+    Handshaking { endpoint: Endpoint, since: Instant },
+    Connected { endpoint: Endpoint },
+    Ended,
+}
+
+/// The DTLS association of one participant.
+pub(crate) struct DtlsSession {
+    certificate: DtlsCertificate,
+    remote_fingerprint: [u8; 32],
+    state: State,
+    attempts: u8,
+}
+
+impl DtlsSession {
+    pub(crate) fn new(certificate: DtlsCertificate, remote_fingerprint: [u8; 32]) -> Self {
+        Self { certificate, remote_fingerprint, state: State::Idle, attempts: 0 }
+    }
+
+    /// The fingerprint that the client's certificate must have.
+    pub(crate) fn remote_fingerprint(&self) -> [u8; 32] {
+        self.remote_fingerprint
+    }
+
+    /// Whether it is over, by failure or by the client's wish.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// Takes a datagram from a validated address. `false` where the association refused it.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+        events: &mut Vec<DtlsEvent>,
+    ) -> bool {
+        if let State::Idle = self.state {
+            let Some(endpoint) = self.endpoint_for(datagram) else { return false };
+            self.attempts += 1;
+            self.state = State::Handshaking { endpoint, since: now };
+        }
+        let (State::Handshaking { endpoint, .. } | State::Connected { endpoint }) = &mut self.state else {
+            return false;
+        };
+        let Ok(reports) = endpoint.read(now, PEER, None, BytesMut::from(datagram)) else {
+            self.recover(events);
+            return false;
+        };
+        for report in reports {
+            self.apply(report, events);
+        }
+        true
+    }
+
+    fn apply(&mut self, report: EndpointEvent, events: &mut Vec<DtlsEvent>) {
+        match report {
+            EndpointEvent::HandshakeComplete => self.complete(events),
+            EndpointEvent::PeerClosed => {
+                // The association's own close_notify is lost with it; the peer does not wait for it.
+                self.state = State::Ended;
+                events.push(DtlsEvent::Closed);
+            }
+            // Data channels are not negotiated, so nothing can rightly arrive here.
+            _ => {}
+        }
+    }
+
+    fn complete(&mut self, events: &mut Vec<DtlsEvent>) {
+        let State::Handshaking { endpoint, .. } = std::mem::replace(&mut self.state, State::Ended) else {
+            return;
+        };
+        match exported(&endpoint) {
+            Some(event) => {
+                self.state = State::Connected { endpoint };
+                events.push(event);
+            }
+            None => events.push(DtlsEvent::Failed),
+        }
+    }
+
+    /// After an error: before the handshake is done anew, after it the association simply lives on.
+    fn recover(&mut self, events: &mut Vec<DtlsEvent>) {
+        if let State::Handshaking { .. } = self.state {
+            if self.attempts < MAX_ATTEMPTS {
+                self.state = State::Idle;
+            } else {
+                self.state = State::Ended;
+                events.push(DtlsEvent::Failed);
+            }
+        }
+    }
+
+    /// A server association whose only SRTP profile is the best that the client offers.
+    fn endpoint_for(&self, datagram: &[u8]) -> Option<Endpoint> {
+        let profiles = match offers_aead_aes_128_gcm(datagram) {
+            Some(true) => vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm],
+            Some(false) => vec![SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80],
+            None => vec![
+                SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+                SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+            ],
+        };
+        let config = self.handshake_config(profiles)?;
+        Some(Endpoint::new(PEER, TransportProtocol::UDP, Some(config)))
+    }
+
+    fn handshake_config(&self, profiles: Vec<SrtpProtectionProfile>) -> Option<Arc<HandshakeConfig>> {
+        let (provider, expected) = (self.certificate.provider.clone(), self.remote_fingerprint);
+        // The callback may run more than once, so it only compares.
+        let verify = move |chain: &[Vec<u8>], _: &[_]| {
+            let presented = chain.first().and_then(|der| fingerprint(provider.as_ref(), der));
+            if presented == Some(expected) {
+                Ok(())
+            } else {
+                Err(Error::ErrNoMatchingCertificateFingerprint)
+            }
+        };
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(self.certificate.provider.clone())
+            .with_certificates(vec![self.certificate.certificate.clone()])
+            .with_srtp_protection_profiles(profiles)
+            .with_client_auth(ClientAuthType::RequireAnyClientCert)
+            .with_insecure_skip_verify(true)
+            .with_verify_peer_certificate(Some(Arc::new(verify)))
+            .with_extended_master_secret(ExtendedMasterSecretType::Require)
+            .build(false, None);
+        config.ok().map(Arc::new)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Vec<DtlsEvent>) {
+        let State::Handshaking { endpoint, since } = &mut self.state else { return };
+        if now >= *since + DTLS_TIMEOUT {
+            self.state = State::Ended;
+            events.push(DtlsEvent::Failed);
+        } else if endpoint.handle_timeout(PEER, now).is_err() {
+            self.recover(events);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let State::Handshaking { endpoint, since } = &self.state else { return None };
+        let give_up = *since + DTLS_TIMEOUT;
+        Some(endpoint.poll_timeout(&PEER).map_or(give_up, |retransmit| retransmit.min(give_up)))
+    }
+
+    /// The next datagram to send to the selected address; call until `None`, also after an error.
+    pub(crate) fn poll_transmit(&mut self) -> Option<BytesMut> {
+        let (State::Handshaking { endpoint, .. } | State::Connected { endpoint }) = &mut self.state else {
+            return None;
+        };
+        endpoint.poll_transmit().map(|transmit| transmit.message)
+    }
+}
+
+fn exported(endpoint: &Endpoint) -> Option<DtlsEvent> {
+    let state = endpoint.get_connection_state(PEER)?;
+    let profile = match state.srtp_protection_profile() {
+        SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => SrtpProfile::AeadAes128Gcm,
+        SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => SrtpProfile::Aes128CmHmacSha1_80,
+        _ => return None,
+    };
+    let keying_material =
+        state.export_keying_material(EXPORTER_LABEL, &[], profile.keying_material_len()).ok()?;
+    Some(DtlsEvent::Connected { profile, keying_material: AsRef::<[u8]>::as_ref(&keying_material).to_vec() })
+}

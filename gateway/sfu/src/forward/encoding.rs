@@ -1,0 +1,149 @@
+//! One received stream: an encoding of a video track, or a voice. It orders and keeps its packets, finds
+//! what is missing, and knows what the stream really carries.
+
+use std::time::Instant;
+
+use protocol::track::MediaKind;
+
+use crate::forward::layer_meter::LayerMeter;
+use crate::forward::media_clock::MediaClock;
+use crate::forward::packet_store::{AUDIO_CAPACITY, PacketNotes, PacketStore, VIDEO_CAPACITY};
+use crate::forward::subscription::Arrival;
+use crate::rtcp::{KeyFrameRequester, NackGenerator, Reception};
+use crate::rtp::{DescriptorError, ExtensionValues, LayerInfo, RtpHeader, SeqNo, Ssrc, Unwrapper, av1, h264, vp8, vp9};
+use crate::sdp::{Codec, Rid};
+
+/// One received stream.
+pub(crate) struct Encoding {
+    /// Its place among the encodings of its track, the lowest first.
+    index: u8,
+    pub(crate) rid: Option<Rid>,
+    pub(crate) ssrc: Option<Ssrc>,
+    pub(crate) rtx_ssrc: Option<Ssrc>,
+    kind: MediaKind,
+    unwrapper: Unwrapper,
+    store: PacketStore,
+    pub(crate) nacks: NackGenerator,
+    pub(crate) reception: Reception,
+    pub(crate) meter: LayerMeter,
+    pub(crate) clock: Option<MediaClock>,
+    pub(crate) key_frames: KeyFrameRequester,
+    height: Option<u16>,
+}
+
+/// What a packet is that reached its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// It came by the stream itself.
+    Original,
+    /// It came by the stream for retransmissions.
+    Repair,
+}
+
+impl Encoding {
+    pub(crate) fn new(index: u8, kind: MediaKind, rid: Option<Rid>) -> Self {
+        let capacity = match kind {
+            MediaKind::Audio => AUDIO_CAPACITY,
+            MediaKind::Video => VIDEO_CAPACITY,
+        };
+        Self {
+            index,
+            rid,
+            ssrc: None,
+            rtx_ssrc: None,
+            kind,
+            unwrapper: Unwrapper::default(),
+            store: PacketStore::new(capacity),
+            nacks: NackGenerator::default(),
+            reception: Reception::default(),
+            meter: LayerMeter::default(),
+            clock: None,
+            key_frames: KeyFrameRequester::default(),
+            height: None,
+        }
+    }
+
+    /// Lines of the picture, once a key frame has told.
+    pub(crate) fn height(&self) -> Option<u16> {
+        self.height
+    }
+
+    /// Takes an authentic packet. `None` for one that is here already or carries nothing to forward.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`] where its payload contradicts its codec.
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Instant,
+        (sequence, delivery): (SeqNo, Delivery),
+        header: &RtpHeader<'_>,
+        payload: &[u8],
+        values: &ExtensionValues<'_>,
+        codec: Codec,
+    ) -> Result<Option<Arrival>, DescriptorError> {
+        if delivery == Delivery::Original {
+            self.reception.handle_packet(now, header.sequence(), header.timestamp(), codec.clock_rate());
+        }
+        let unwrapped = self.unwrapper.unwrap(sequence);
+        if self.kind == MediaKind::Video {
+            self.nacks.handle_packet(now, unwrapped);
+        }
+        if payload.is_empty() || self.store.get(unwrapped).is_some() {
+            return Ok(None);
+        }
+        let layer = describe(codec, payload, header.marker())?;
+        if let Some(resolution) = layer.resolution {
+            self.height = Some(resolution.height.min(resolution.width));
+        }
+        if layer.key_frame {
+            self.key_frames.handle_key_frame(now);
+            self.nacks.handle_key_frame(unwrapped);
+        }
+        self.meter.record(now, layer.temporal.unwrap_or(0), payload.len(), header.marker());
+        let notes = PacketNotes {
+            sequence: unwrapped,
+            arrived_at: now,
+            marker: header.marker(),
+            picture: layer.picture,
+            audio_level: values.audio_level,
+            video_orientation: values.video_orientation,
+        };
+        self.store.insert(notes, payload);
+        Ok(Some(Arrival {
+            encoding: self.index,
+            sequence: unwrapped,
+            timestamp: header.timestamp(),
+            codec,
+            layer,
+            payload_size: payload.len(),
+        }))
+    }
+
+    /// A packet that is kept.
+    pub(crate) fn stored(&self, sequence: u64) -> Option<(&PacketNotes, &[u8])> {
+        self.store.get(sequence)
+    }
+
+    /// Takes the clocks of a sender report.
+    pub(crate) fn handle_sender_report(&mut self, now: Instant, ntp: u64, timestamp: u32, clock_rate: u32) {
+        self.clock = Some(MediaClock::new(ntp, timestamp, now, clock_rate));
+        self.reception.handle_sender_report(now, ntp);
+    }
+
+    /// When it has something to ask for.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        [self.nacks.poll_timeout(), self.key_frames.poll_timeout()].into_iter().flatten().min()
+    }
+}
+
+/// Reads the payload descriptor.
+fn describe(codec: Codec, payload: &[u8], marker: bool) -> Result<LayerInfo, DescriptorError> {
+    match codec {
+        Codec::Vp8 => vp8::parse(payload, marker),
+        Codec::Vp9 => vp9::parse(payload),
+        Codec::Av1 => av1::parse(payload, marker),
+        Codec::H264(_) => h264::parse(payload, marker),
+        Codec::Opus | Codec::Red => Ok(LayerInfo { frame_start: true, frame_end: true, ..LayerInfo::default() }),
+    }
+}

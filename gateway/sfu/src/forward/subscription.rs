@@ -1,0 +1,382 @@
+//! One track on its way to one subscriber: which of its packets go, under which numbers, and how a packet
+//! is written when its moment comes.
+
+use std::time::Instant;
+
+use protocol::track::MediaKind;
+
+use crate::forward::layer_switch::{Decision, Descent, Layer, LayerMark, LayerSwitch};
+use crate::forward::packet_store::PacketNotes;
+use crate::forward::rewriter::{Rewriter, Rewritten, StreamMark};
+use crate::forward::sent_history::{SentHistory, SentRecord};
+use crate::rtcp::{SenderReport, write_sender_report};
+use crate::rtp::{
+    CopiedExtensions, ExtensionMap, FixedHeader, HeaderTemplate, LayerInfo, Pt, SeqNo, Ssrc, WrittenHeader, pad,
+};
+use crate::sdp::{Codec, Mid, NegotiatedCodec};
+use crate::srtp::RolloverCounter;
+
+/// A track's place in its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TrackIndex(pub(crate) usize);
+
+/// A packet of a track, just arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) encoding: u8,
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) codec: Codec,
+    pub(crate) layer: LayerInfo,
+    pub(crate) payload_size: usize,
+}
+
+/// A packet on its way through the pacer: its numbers, and where its payload lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Departure {
+    pub(crate) encoding: u8,
+    pub(crate) source_sequence: u64,
+    pub(crate) payload_type: u8,
+    pub(crate) numbers: Rewritten,
+}
+
+/// The streams and the words of a subscription, as negotiated.
+#[derive(Debug, Clone)]
+pub(crate) struct SubscriptionLine {
+    pub(crate) kind: MediaKind,
+    pub(crate) mid: Mid,
+    pub(crate) ssrc: Ssrc,
+    pub(crate) rtx_ssrc: Option<Ssrc>,
+    pub(crate) codecs: Vec<NegotiatedCodec>,
+    pub(crate) extensions: ExtensionMap,
+}
+
+/// What leaves under one SSRC, for sender reports.
+#[derive(Debug, Clone, Copy, Default)]
+struct SentTotals {
+    packets: u32,
+    octets: u32,
+}
+
+/// One track on its way to one subscriber.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) track: TrackIndex,
+    line: SubscriptionLine,
+    template: HeaderTemplate,
+    switch: LayerSwitch,
+    rewriter: Rewriter,
+    /// When and with which timestamp the newest packet was placed; aligns a switch without sender reports.
+    newest: Option<(Instant, u32)>,
+    history: Option<SentHistory>,
+    last_released: u16,
+    rtx_sequence: u16,
+    rollover: RolloverCounter,
+    rtx_rollover: RolloverCounter,
+    totals: SentTotals,
+    /// When it began, until its first key frame has gone.
+    waiting_since: Option<Instant>,
+}
+
+impl Subscription {
+    /// Begins a subscription. The numbers its streams start with should be random (RFC 3550 §5.1);
+    /// sequence numbers below 2¹⁵ keep the first rollover unambiguous.
+    pub(crate) fn new(
+        now: Instant,
+        track: TrackIndex,
+        line: SubscriptionLine,
+        first_sequence: u16,
+        first_timestamp: u32,
+    ) -> Self {
+        let mut switch = LayerSwitch::default();
+        if line.kind == MediaKind::Audio {
+            switch.set_target(Some(Layer { encoding: 0, temporal: u8::MAX }), Descent::Graceful);
+        }
+        let first_sequence = first_sequence & 0x7fff;
+        Self {
+            track,
+            template: HeaderTemplate::new(&line.extensions, line.kind, line.mid.as_str()),
+            switch,
+            rewriter: Rewriter::new(first_sequence, first_timestamp),
+            newest: None,
+            history: (line.kind == MediaKind::Video).then(SentHistory::default),
+            last_released: first_sequence,
+            rtx_sequence: first_sequence,
+            rollover: RolloverCounter::default(),
+            rtx_rollover: RolloverCounter::default(),
+            totals: SentTotals::default(),
+            waiting_since: Some(now),
+            line,
+        }
+    }
+
+    pub(crate) fn line(&self) -> &SubscriptionLine {
+        &self.line
+    }
+
+    pub(crate) fn kind(&self) -> MediaKind {
+        self.line.kind
+    }
+
+    /// Takes a renegotiated line; streams and numbers go on.
+    pub(crate) fn renegotiate(&mut self, line: SubscriptionLine) {
+        self.template = HeaderTemplate::new(&line.extensions, line.kind, line.mid.as_str());
+        self.line = line;
+    }
+
+    /// Sets the layer to forward.
+    pub(crate) fn set_target(&mut self, target: Option<Layer>, descent: Descent) {
+        self.switch.set_target(target, descent);
+    }
+
+    pub(crate) fn target(&self) -> Option<Layer> {
+        self.switch.target()
+    }
+
+    pub(crate) fn current(&self) -> Option<Layer> {
+        self.switch.current()
+    }
+
+    /// The encoding that a key frame is needed of, if any.
+    pub(crate) fn awaits_key_frame(&self) -> Option<u8> {
+        match self.line.kind {
+            MediaKind::Video => self.switch.awaits_key_frame(),
+            MediaKind::Audio => None,
+        }
+    }
+
+    /// Since when the first picture is awaited; said once, when its key frame goes.
+    pub(crate) fn take_waiting_since(&mut self) -> Option<Instant> {
+        self.waiting_since.take()
+    }
+
+    /// Decides on a packet and gives it its numbers. `switch_timestamp` says which timestamp of the
+    /// current encoding means the same moment, where sender reports have told.
+    pub(crate) fn offer(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
+        switch_timestamp: impl FnOnce(u8, u32) -> Option<u32>,
+    ) -> Option<Departure> {
+        let payload_type = self.payload_type(arrival.codec)?;
+        let mark = StreamMark {
+            sequence: arrival.sequence,
+            timestamp: arrival.timestamp,
+            picture_id: arrival.layer.picture.id.map(|id| id.value),
+            tl0_pic_idx: arrival.layer.picture.base_layer_index.map(|index| index.value),
+        };
+        let previous = self.switch.current();
+        let numbers = match self.decide(arrival) {
+            Decision::Ignore => return None,
+            Decision::Skip => {
+                if !self.rewriter.skip(mark) {
+                    return None;
+                }
+                self.rewriter.forward(mark)?
+            }
+            Decision::Forward => self.rewriter.forward(mark)?,
+            Decision::Switch => {
+                let timestamp = self.switched_timestamp(now, arrival, previous, switch_timestamp);
+                self.rewriter.switch(mark, timestamp)
+            }
+        };
+        if self.newest.is_none_or(|(_, newest)| numbers.timestamp.wrapping_sub(newest).cast_signed() > 0) {
+            self.newest = Some((now, numbers.timestamp));
+        }
+        let Arrival { encoding, sequence, .. } = *arrival;
+        Some(Departure { encoding, source_sequence: sequence, payload_type: payload_type.0, numbers })
+    }
+
+    fn decide(&mut self, arrival: &Arrival) -> Decision {
+        // A voice has no key frames: its first packet starts it.
+        let is_voice = self.line.kind == MediaKind::Audio;
+        self.switch.decide(LayerMark {
+            encoding: arrival.encoding,
+            timestamp: arrival.timestamp,
+            starts_key_frame: is_voice || arrival.layer.key_frame,
+            temporal: arrival.layer.temporal,
+            layer_sync: arrival.layer.layer_sync,
+        })
+    }
+
+    /// Where the first packet of another encoding goes on the outgoing time line: where sender reports
+    /// say, else as much later as it arrived later; always after what was there before.
+    fn switched_timestamp(
+        &self,
+        now: Instant,
+        arrival: &Arrival,
+        previous: Option<Layer>,
+        translate: impl FnOnce(u8, u32) -> Option<u32>,
+    ) -> u32 {
+        let Some((placed_at, newest)) = self.newest else { return self.rewriter.last_timestamp() };
+        let clock_rate = arrival.codec.clock_rate();
+        let elapsed = crate::forward::media_clock::ticks(now.saturating_duration_since(placed_at), clock_rate);
+        let by_arrival = newest.wrapping_add(elapsed.max(1));
+        let by_reports = previous
+            .and_then(|previous| translate(previous.encoding, arrival.timestamp))
+            .zip(self.rewriter.timestamp_offset())
+            .map(|(timestamp, offset)| timestamp.wrapping_add(offset));
+        match by_reports {
+            // A report that puts it more than a second off is not to be believed.
+            Some(reported) if reported.wrapping_sub(by_arrival).cast_signed().unsigned_abs() < clock_rate => {
+                let step = reported.wrapping_sub(newest).cast_signed().max(1);
+                newest.wrapping_add(step.cast_unsigned())
+            }
+            Some(_) | None => by_arrival,
+        }
+    }
+
+    /// Everything that was placed and has not left is gone: the next packet will be a key frame's first.
+    pub(crate) fn restart(&mut self) {
+        self.switch.restart();
+        self.rewriter.rewind(self.last_released);
+    }
+
+    /// The bytes that a packet of this payload will have before it is sealed.
+    pub(crate) fn plain_size(&self, payload_size: usize) -> usize {
+        self.template.len() + payload_size
+    }
+
+    /// Writes a packet for the first time.
+    pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        departure: Departure,
+        notes: &PacketNotes,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> WrittenHeader {
+        let Departure { numbers, .. } = departure;
+        let header = self.write_header(departure.payload_type, notes, numbers, out);
+        let payload_at = out.len();
+        out.extend_from_slice(payload);
+        write_picture(&mut out[payload_at..], notes, numbers);
+        self.totals.packets = self.totals.packets.wrapping_add(1);
+        self.totals.octets = self.totals.octets.wrapping_add(payload.len() as u32);
+        if numbers.sequence.wrapping_sub(self.last_released).cast_signed() > 0 {
+            self.last_released = numbers.sequence;
+        }
+        if let Some(history) = &mut self.history {
+            history.insert(SentRecord {
+                sequence: numbers.sequence,
+                timestamp: numbers.timestamp,
+                picture_id: numbers.picture_id,
+                tl0_pic_idx: numbers.tl0_pic_idx,
+                encoding: departure.encoding,
+                source_sequence: departure.source_sequence,
+                first_sent: now,
+                last_sent: now,
+                resends: 0,
+            });
+        }
+        header
+    }
+
+    fn write_header(
+        &self,
+        payload_type: u8,
+        notes: &PacketNotes,
+        numbers: Rewritten,
+        out: &mut Vec<u8>,
+    ) -> WrittenHeader {
+        let fixed = FixedHeader {
+            pt: Pt(payload_type),
+            marker: notes.marker,
+            sequence: SeqNo(numbers.sequence),
+            timestamp: numbers.timestamp,
+            ssrc: self.line.ssrc,
+        };
+        let copied = CopiedExtensions {
+            audio_level: notes.audio_level,
+            video_orientation: notes.video_orientation,
+            dependency_descriptor: None,
+        };
+        self.template.write(out, fixed, &copied)
+    }
+
+    /// What is known of a packet that was sent and is asked for again.
+    pub(crate) fn sent(&mut self, sequence: u16) -> Option<&mut SentRecord> {
+        self.history.as_mut()?.get_mut(sequence)
+    }
+
+    /// Writes a packet again, on the stream for retransmissions (RFC 4588 §4); `None` where that stream
+    /// or the payload type for it was not agreed.
+    pub(crate) fn write_again(
+        &mut self,
+        record: SentRecord,
+        codec: Codec,
+        notes: &PacketNotes,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<WrittenHeader> {
+        let fixed = self.rtx_header(codec, notes.marker, record.timestamp)?;
+        let copied = CopiedExtensions {
+            audio_level: None,
+            video_orientation: notes.video_orientation,
+            dependency_descriptor: None,
+        };
+        let header = self.template.write(out, fixed, &copied);
+        out.extend_from_slice(&record.sequence.to_be_bytes());
+        let payload_at = out.len();
+        out.extend_from_slice(payload);
+        let numbers = Rewritten {
+            sequence: record.sequence,
+            timestamp: record.timestamp,
+            picture_id: record.picture_id,
+            tl0_pic_idx: record.tl0_pic_idx,
+        };
+        write_picture(&mut out[payload_at..], notes, numbers);
+        Some(header)
+    }
+
+    /// Writes a packet of nothing but padding, on the stream for retransmissions.
+    pub(crate) fn write_padding(&mut self, codec: Codec, count: u8, out: &mut Vec<u8>) -> Option<WrittenHeader> {
+        let start = out.len();
+        let fixed = self.rtx_header(codec, false, self.rewriter.last_timestamp())?;
+        let header = self.template.write(out, fixed, &CopiedExtensions::default());
+        pad(out, start, count);
+        Some(header)
+    }
+
+    fn rtx_header(&mut self, codec: Codec, marker: bool, timestamp: u32) -> Option<FixedHeader> {
+        let ssrc = self.line.rtx_ssrc?;
+        let agreed = self.line.codecs.iter().find(|agreed| agreed.codec == codec)?;
+        let payload_type = agreed.rtx_payload_type?;
+        self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+        Some(FixedHeader {
+            pt: Pt(payload_type),
+            marker,
+            sequence: SeqNo(self.rtx_sequence),
+            timestamp,
+            ssrc,
+        })
+    }
+
+    fn payload_type(&self, codec: Codec) -> Option<Pt> {
+        self.line.codecs.iter().find(|agreed| agreed.codec == codec).map(|agreed| Pt(agreed.payload_type))
+    }
+
+    /// The rollover counters of the media stream and of the one for retransmissions (RFC 3711 §3.3.1).
+    pub(crate) fn rollover(&mut self, is_retransmission: bool) -> &mut RolloverCounter {
+        if is_retransmission { &mut self.rtx_rollover } else { &mut self.rollover }
+    }
+
+    /// Writes a sender report: what was sent, and how the clocks of the publisher's wall and of the
+    /// current encoding stand.
+    pub(crate) fn write_sender_report(&self, ntp: u64, timestamp: u32, out: &mut Vec<u8>) {
+        let Some(offset) = self.rewriter.timestamp_offset() else { return };
+        let report = SenderReport {
+            ssrc: self.line.ssrc,
+            ntp,
+            rtp_timestamp: timestamp.wrapping_add(offset),
+            packets: self.totals.packets,
+            octets: self.totals.octets,
+        };
+        write_sender_report(out, &report);
+    }
+}
+
+/// Puts the subscriber's own picture numbers into the copy of a payload.
+fn write_picture(payload: &mut [u8], notes: &PacketNotes, numbers: Rewritten) {
+    notes.picture.write(payload, numbers.picture_id, numbers.tl0_pic_idx);
+}

@@ -1,0 +1,66 @@
+//! A published track in its room: its encodings, and who gets it.
+
+use protocol::id::TrackId;
+use protocol::track::{MediaKind, TrackSource};
+
+use crate::directory::ParticipantIndex;
+use crate::forward::egress::SubscriptionIndex;
+use crate::forward::encoding::Encoding;
+use crate::forward::packet_store::PacketNotes;
+use crate::sdp::{Codec, Mid, Rid};
+
+/// A published track.
+pub(crate) struct Track {
+    pub(crate) id: TrackId,
+    pub(crate) publisher: ParticipantIndex,
+    pub(crate) source: TrackSource,
+    pub(crate) mid: Mid,
+    pub(crate) muted: bool,
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) subscribers: Vec<(ParticipantIndex, SubscriptionIndex)>,
+    codec: Option<Codec>,
+}
+
+impl Track {
+    /// A track with an encoding per RID, or a single one without any.
+    pub(crate) fn new(
+        id: TrackId,
+        publisher: ParticipantIndex,
+        source: TrackSource,
+        mid: Mid,
+        rids: &[Rid],
+    ) -> Self {
+        let kind = source.kind();
+        let encodings = if rids.is_empty() {
+            vec![Encoding::new(0, kind, None)]
+        } else {
+            rids.iter().zip(0..).map(|(rid, index)| Encoding::new(index, kind, Some(*rid))).collect()
+        };
+        Self { id, publisher, source, mid, muted: false, encodings, subscribers: Vec::new(), codec: None }
+    }
+
+    pub(crate) fn kind(&self) -> MediaKind {
+        self.source.kind()
+    }
+
+    /// The codec of the newest packet.
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        self.codec
+    }
+
+    pub(crate) fn set_codec(&mut self, codec: Codec) {
+        self.codec = Some(codec);
+    }
+
+    /// A packet that is kept.
+    pub(crate) fn stored(&self, encoding: u8, sequence: u64) -> Option<(&PacketNotes, &[u8])> {
+        self.encodings.get(usize::from(encoding))?.stored(sequence)
+    }
+
+    /// The timestamp of encoding `to` for the moment that encoding `from` calls `timestamp`.
+    pub(crate) fn translate_timestamp(&self, from: u8, timestamp: u32, to: u8) -> Option<u32> {
+        let from = self.encodings.get(usize::from(from))?.clock.as_ref()?;
+        let to = self.encodings.get(usize::from(to))?.clock.as_ref()?;
+        Some(from.translate(timestamp, to))
+    }
+}

@@ -1,0 +1,126 @@
+//! What the packets of a room amount to, five times a second in the words of policy, and once in a while
+//! as samples for the metrics.
+
+use std::time::{Duration, Instant};
+
+use protocol::id::{ParticipantId, TrackId};
+use protocol::track::MediaKind;
+use protocol::units::Bitrate;
+
+use crate::adapt::{LayerMeasure, Uplink};
+use crate::congestion::Demand;
+use crate::directory::ParticipantIndex;
+use crate::forward::Track;
+use crate::premises::Premises;
+use crate::room::Room;
+use crate::room::ingress::downlink;
+use crate::sample::Sample;
+
+/// How often links are sampled for the metrics.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Room {
+    pub(super) fn measure(&mut self, now: Instant, premises: &mut Premises) {
+        for track in self.tracks.iter().flatten().filter(|track| track.kind() == MediaKind::Video) {
+            self.adaptation.handle_layers(now, track.id, &layers(now, track));
+        }
+        for index in (0..self.participants.len()).map(ParticipantIndex) {
+            self.measure_links(now, index);
+        }
+        self.report_flows(now);
+        self.request_key_frames(now);
+        self.update_speaker(now, premises);
+        if self.sample_at <= now {
+            self.sample_at = now + SAMPLE_INTERVAL;
+            self.sample(premises);
+        }
+    }
+
+    fn measure_links(&mut self, now: Instant, index: ParticipantIndex) {
+        let Some(participant) = self.participants[index.0].as_mut() else { return };
+        if !participant.is_connected() {
+            return;
+        }
+        let id = participant.id;
+        let estimate = participant.egress.congestion().estimate();
+        self.adaptation.handle_downlink(now, id, downlink(&estimate));
+        let mut uplink =
+            Uplink { rate: Bitrate::ZERO, loss: 0.0, jitter: Duration::ZERO, rtt: Some(estimate.rtt) };
+        for track in self.tracks.iter().flatten().filter(|track| track.publisher == index) {
+            for encoding in &track.encodings {
+                let rates = encoding.meter.rates(now);
+                uplink.rate += rates.up_to[rates.up_to.len() - 1];
+                uplink.loss = uplink.loss.max(encoding.reception.recent_loss());
+                uplink.jitter = uplink.jitter.max(encoding.reception.jitter());
+            }
+        }
+        self.adaptation.handle_uplink(now, id, uplink);
+    }
+
+    /// Tells policy what really flows, which lags what it decided by a key frame.
+    fn report_flows(&mut self, now: Instant) {
+        for participant in self.participants.iter().flatten() {
+            for (_, subscription) in participant.egress.subscriptions() {
+                let track = self.tracks[subscription.track.0].as_ref();
+                let Some(track) = track.filter(|track| track.kind() == MediaKind::Video) else { continue };
+                let flowing = subscription.current().map(|layer| crate::adapt::Layer {
+                    encoding: layer.encoding,
+                    temporal: layer.temporal,
+                });
+                self.adaptation.handle_forwarded(now, participant.id, track.id, flowing.into());
+            }
+        }
+    }
+
+    pub(super) fn demand(
+        &mut self,
+        now: Instant,
+        subscriber: ParticipantId,
+        floor: Bitrate,
+        current: Bitrate,
+        next: Bitrate,
+    ) {
+        let Some(index) = self.participant_index(subscriber) else { return };
+        let Some(participant) = self.participants[index.0].as_mut() else { return };
+        let next = (next > current).then_some(next);
+        participant.egress.congestion().set_demand(Demand { floor, current, next });
+        participant.egress.steer(now);
+    }
+
+    fn sample(&mut self, premises: &mut Premises) {
+        for index in (0..self.participants.len()).map(ParticipantIndex) {
+            let Some(participant) = self.participants[index.0].as_mut() else { continue };
+            if !participant.is_connected() {
+                continue;
+            }
+            let class = participant.class;
+            if participant.egress.subscriptions().next().is_some() {
+                let estimate = participant.egress.congestion().estimate();
+                let (rtt, loss) = (estimate.rtt, estimate.loss);
+                premises.sample(Sample::Downlink { class, estimate: estimate.target, rtt, loss });
+            }
+            for track in self.tracks.iter().flatten().filter(|track| track.publisher == index) {
+                let heard = track.encodings.iter().filter(|encoding| encoding.ssrc.is_some());
+                for encoding in heard {
+                    let (jitter, loss) = (encoding.reception.jitter(), encoding.reception.recent_loss());
+                    premises.sample(Sample::Uplink { class, kind: track.kind(), jitter, loss });
+                }
+            }
+        }
+    }
+
+}
+
+fn layers(now: Instant, track: &Track) -> Vec<LayerMeasure> {
+    let measure = |encoding: &crate::forward::Encoding| {
+        let rates = encoding.meter.rates(now);
+        LayerMeasure {
+            alive: rates.alive,
+            height: encoding.height(),
+            cumulative: rates.up_to,
+            temporal_layers: rates.temporal_layers,
+            frame_rate: rates.frame_rate,
+        }
+    };
+    track.encodings.iter().map(measure).collect()
+}

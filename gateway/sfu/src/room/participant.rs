@@ -1,0 +1,129 @@
+//! One participant on the media plane: its transport, the streams it sends, and everything it is sent.
+
+use std::time::Instant;
+
+use protocol::id::ParticipantId;
+use protocol::network_class::NetworkClass;
+use protocol::track::Role;
+
+use crate::forward::{Egress, SubscriptionIndex, TrackIndex};
+use crate::limits::MAX_STREAMS;
+use crate::room::payload_types::PayloadTypes;
+use crate::rtcp::{KeyFrameAllowance, TwccClock, TwccRecorder};
+use crate::rtp::{ExtensionMap, Ssrc};
+use crate::sdp::Mid;
+use crate::transport::Transport;
+
+/// Where a stream's packets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// They are an encoding's media.
+    Media { track: TrackIndex, encoding: usize },
+    /// They repair an encoding.
+    Repair { track: TrackIndex, encoding: usize },
+}
+
+/// What a media description of the participant is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It carries a track of the participant.
+    Publishes(TrackIndex),
+    /// It carries somebody's track to the participant.
+    Subscribes(SubscriptionIndex),
+}
+
+/// One participant on the media plane.
+pub(super) struct Participant {
+    pub(super) id: ParticipantId,
+    pub(super) role: Role,
+    pub(super) transport: Option<Transport>,
+    /// The header extension ids of what it sends.
+    pub(super) extensions: ExtensionMap,
+    pub(super) payload_types: PayloadTypes,
+    pub(super) lines: Vec<(Mid, Use)>,
+    streams: Vec<(Ssrc, Destination)>,
+    pub(super) arrivals: TwccRecorder,
+    pub(super) feedback_clock: TwccClock,
+    pub(super) egress: Egress,
+    pub(super) key_frame_allowance: KeyFrameAllowance,
+    pub(super) class: NetworkClass,
+    /// Its media has begun; measured once, for the join time.
+    pub(super) has_sent_media: bool,
+    /// When reports to it are due.
+    pub(super) report_at: Option<Instant>,
+    /// The SSRC that its RTCP goes out under.
+    pub(super) rtcp_ssrc: Ssrc,
+}
+
+impl Participant {
+    pub(super) fn new(now: Instant, id: ParticipantId, role: Role, rtcp_ssrc: Ssrc) -> Self {
+        Self {
+            id,
+            role,
+            transport: None,
+            extensions: ExtensionMap::default(),
+            payload_types: PayloadTypes::default(),
+            lines: Vec::new(),
+            streams: Vec::new(),
+            arrivals: TwccRecorder::default(),
+            feedback_clock: TwccClock::default(),
+            egress: Egress::new(now, NetworkClass::Unknown),
+            key_frame_allowance: KeyFrameAllowance::default(),
+            class: NetworkClass::Unknown,
+            has_sent_media: false,
+            report_at: None,
+            rtcp_ssrc,
+        }
+    }
+
+    /// Where packets of a stream go, if it is known.
+    pub(super) fn destination(&self, ssrc: Ssrc) -> Option<Destination> {
+        self.streams.iter().find(|(known, _)| *known == ssrc).map(|(_, destination)| *destination)
+    }
+
+    /// Some stream of its own, for feedback that has to name one.
+    pub(super) fn any_stream(&self) -> Option<Ssrc> {
+        self.streams.first().map(|(ssrc, _)| *ssrc)
+    }
+
+    /// Binds a stream to where its packets go; `false` where the participant has too many.
+    pub(super) fn bind(&mut self, ssrc: Ssrc, destination: Destination) -> bool {
+        if self.streams.len() >= MAX_STREAMS {
+            return false;
+        }
+        self.streams.push((ssrc, destination));
+        true
+    }
+
+    /// Forgets the streams of a track that ended.
+    pub(super) fn unbind(&mut self, ended: TrackIndex) {
+        let srtp = self.transport.as_mut().and_then(|transport| transport.srtp.as_mut());
+        let is_of_it = |destination: &Destination| match destination {
+            Destination::Media { track, .. } | Destination::Repair { track, .. } => *track == ended,
+        };
+        if let Some(srtp) = srtp {
+            let gone = self.streams.iter().filter(|(_, destination)| is_of_it(destination));
+            gone.for_each(|(ssrc, _)| srtp.forget_stream(*ssrc));
+        }
+        self.streams.retain(|(_, destination)| !is_of_it(destination));
+    }
+
+    /// Forgets every stream: the transport that they came by is gone. Tracks stay, for the next one.
+    pub(super) fn forget_streams(&mut self) {
+        self.streams.clear();
+        self.arrivals = TwccRecorder::default();
+        self.feedback_clock = TwccClock::default();
+    }
+
+    /// The subscription whose media goes out under that SSRC, and its track.
+    pub(super) fn subscribed_as(&self, ssrc: Ssrc) -> Option<(SubscriptionIndex, TrackIndex)> {
+        let mut subscriptions = self.egress.subscriptions();
+        let (place, subscription) = subscriptions.find(|(_, one)| one.line().ssrc == ssrc)?;
+        Some((place, subscription.track))
+    }
+
+    /// Whether media can flow.
+    pub(super) fn is_connected(&self) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport.srtp.is_some())
+    }
+}

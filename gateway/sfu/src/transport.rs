@@ -1,0 +1,81 @@
+//! The transport of one participant: ICE-lite and DTLS, until there are SRTP keys, and what else
+//! has to leave by it in the clear.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::dtls::{DtlsEvent, DtlsSession};
+use crate::ice::LiteAgent;
+use crate::srtp::SrtpSession;
+
+/// Datagrams that wait for the next fill: a DTLS flight and a few answers to checks. More than that is a
+/// flood, and the peer repeats what it needs.
+const MAX_WAITING: usize = 32;
+
+/// The transport of one participant.
+pub(crate) struct Transport {
+    pub(crate) agent: LiteAgent,
+    pub(crate) dtls: DtlsSession,
+    pub(crate) srtp: Option<SrtpSession>,
+    /// When the first offer came; join times count from here.
+    pub(crate) offered_at: Instant,
+    /// `sess-id` and `sess-version` of the answers (RFC 8866 §5.2).
+    pub(crate) session_id: u64,
+    pub(crate) session_version: u64,
+    waiting: VecDeque<(SocketAddr, Vec<u8>)>,
+}
+
+impl Transport {
+    pub(crate) fn new(now: Instant, agent: LiteAgent, dtls: DtlsSession, session_id: u64) -> Self {
+        Self {
+            agent,
+            dtls,
+            srtp: None,
+            offered_at: now,
+            session_id,
+            session_version: 0,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Puts a datagram up for sending.
+    pub(crate) fn send(&mut self, destination: SocketAddr, datagram: Vec<u8>) {
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back((destination, datagram));
+        }
+    }
+
+    /// The next datagram to send; call until `None`.
+    pub(crate) fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        self.waiting.pop_front()
+    }
+
+    /// Takes a DTLS datagram; `false` where it was refused.
+    pub(crate) fn handle_dtls(&mut self, now: Instant, datagram: &[u8], events: &mut Vec<DtlsEvent>) -> bool {
+        let accepted = self.dtls.handle_datagram(now, datagram, events);
+        self.drain_dtls();
+        accepted
+    }
+
+    /// Drives the timers of DTLS.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Vec<DtlsEvent>) {
+        self.dtls.handle_timeout(now, events);
+        self.drain_dtls();
+    }
+
+    fn drain_dtls(&mut self) {
+        while let Some(datagram) = self.dtls.poll_transmit() {
+            // Without an address there is nobody to send to, but the queue has to be emptied all the same.
+            if let Some(destination) = self.agent.selected() {
+                self.send(destination, datagram.to_vec());
+            }
+        }
+    }
+
+    /// When something has to happen if nothing arrives.
+    pub(crate) fn poll_timeout(&self) -> Instant {
+        let expiry = self.agent.expires_at();
+        self.dtls.poll_timeout().map_or(expiry, |due| due.min(expiry))
+    }
+}
