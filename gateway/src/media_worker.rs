@@ -1,0 +1,313 @@
+//! A media worker: one thread with its own port, its own rooms and the only clock of its media plane.
+//! Every turn of its loop waits for datagrams, a command or the deadline, feeds the media plane,
+//! and sends what that wants sent.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+use protocol::media_message::MediaCommand;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use sfu::burst::BurstSlab;
+use sfu::config::SfuConfig;
+use sfu::sfu::{Fill, Output, SetupError, Sfu};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use crate::event_outbox::EventOutbox;
+use crate::metrics::Metrics;
+use crate::udp_socket::{Backlog, ReceiveBatch, UdpSocket};
+use crate::worker_pulse::WorkerPulse;
+
+/// Commands of one turn; more wait for the next, so that a flood of joins cannot starve media.
+const COMMANDS_PER_TURN: usize = 64;
+
+/// Full batches of one socket and turn, before what came in is sent on.
+const BATCHES_PER_TURN: usize = 4;
+
+/// How long to wait before the control plane is offered again what it had no room for.
+const OUTBOX_RETRY: Duration = Duration::from_millis(10);
+
+/// Tries to find a port that is free for both families, where the system chooses it.
+const PORT_ATTEMPTS: usize = 16;
+
+const WAKER: Token = Token(usize::MAX);
+
+/// A media worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// None of the addresses can be bound.
+    #[error("UDP port {port} cannot be bound")]
+    Bind {
+        /// The port.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The system refuses a poll or a thread.
+    #[error("a media worker cannot be set up")]
+    System(#[from] io::Error),
+    /// The media plane refuses.
+    #[error(transparent)]
+    Sfu(#[from] SetupError),
+}
+
+/// The sockets of a worker: one per address family, on the same port.
+#[derive(Debug)]
+pub(crate) struct WorkerSockets {
+    sockets: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    socket: UdpSocket,
+    is_readable: bool,
+}
+
+impl WorkerSockets {
+    /// Binds the port on each address; zero takes any port that is free on all. An address family that
+    /// the machine lacks is left out.
+    pub(crate) fn bind(addresses: &[IpAddr], port: u16) -> Result<Self, WorkerError> {
+        let mut result = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
+        for _ in 0..if port == 0 { PORT_ATTEMPTS } else { 1 } {
+            result = bind_all(addresses, port);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result.map(|sockets| Self { sockets }).map_err(|source| WorkerError::Bind { port, source })
+    }
+
+    /// The port that all are bound to.
+    pub(crate) fn port(&self) -> io::Result<u16> {
+        let first = self.sockets.first().ok_or(io::ErrorKind::NotFound)?;
+        Ok(first.socket.local_address()?.port())
+    }
+
+    /// The sockets themselves.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &UdpSocket> {
+        self.sockets.iter().map(|watched| &watched.socket)
+    }
+}
+
+fn bind_all(addresses: &[IpAddr], mut port: u16) -> io::Result<Vec<Watched>> {
+    let mut sockets = Vec::new();
+    let mut refusal = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match UdpSocket::bind(SocketAddr::new(*address, port)) {
+            Ok(socket) => {
+                port = socket.local_address()?.port();
+                sockets.push(Watched { socket, is_readable: true });
+            }
+            Err(error) if is_family_missing(&error) => {
+                tracing::info!(family = if address.is_ipv4() { 4 } else { 6 }, "no such address family here");
+                refusal = error;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if sockets.is_empty() { Err(refusal) } else { Ok(sockets) }
+}
+
+fn is_family_missing(error: &io::Error) -> bool {
+    use nix::libc::{EADDRNOTAVAIL, EAFNOSUPPORT};
+    matches!(error.raw_os_error(), Some(EAFNOSUPPORT | EADDRNOTAVAIL))
+}
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub(crate) struct WorkerSetup {
+    /// Its place among the workers.
+    pub(crate) index: usize,
+    /// Its bound sockets.
+    pub(crate) sockets: WorkerSockets,
+    /// The settings of its media plane.
+    pub(crate) sfu: SfuConfig,
+    /// What it is asked to do; its end stops the worker.
+    pub(crate) commands: mpsc::Receiver<MediaCommand>,
+    /// What it reports.
+    pub(crate) events: EventOutbox,
+    /// Where it counts.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// The loop of one media worker.
+pub(crate) struct MediaWorker {
+    poll: Poll,
+    sockets: WorkerSockets,
+    batch: ReceiveBatch,
+    commands: mpsc::Receiver<MediaCommand>,
+    may_have_commands: bool,
+    sfu: Sfu,
+    slab: BurstSlab,
+    events: EventOutbox,
+    metrics: Arc<Metrics>,
+    pulse: WorkerPulse,
+    deadline: Option<Instant>,
+}
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl MediaWorker {
+    /// Makes a worker and the waker that its commands need.
+    pub(crate) fn new(setup: WorkerSetup) -> Result<(Self, Waker), WorkerError> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let mut sockets = setup.sockets;
+        for (place, watched) in sockets.sockets.iter_mut().enumerate() {
+            poll.registry().register(watched.socket.source(), Token(place), Interest::READABLE)?;
+        }
+        let sfu = Sfu::new(setup.sfu, StdRng::from_rng(&mut rand::rng()))?;
+        let worker = Self {
+            poll,
+            sockets,
+            batch: ReceiveBatch::default(),
+            commands: setup.commands,
+            may_have_commands: true,
+            sfu,
+            slab: BurstSlab::default(),
+            events: setup.events,
+            pulse: WorkerPulse::new(setup.index, Instant::now()),
+            metrics: setup.metrics,
+            deadline: None,
+        };
+        Ok((worker, waker))
+    }
+
+    /// Works until nobody can send commands any more.
+    pub(crate) fn run(mut self) {
+        let mut polled = Events::with_capacity(8);
+        let mut now = Instant::now();
+        loop {
+            self.wait(now, &mut polled);
+            now = Instant::now();
+            if self.turn(now) == Flow::Stop {
+                return;
+            }
+        }
+    }
+
+    fn wait(&mut self, now: Instant, polled: &mut Events) {
+        let timeout = self.timeout(now);
+        match self.poll.poll(polled, Some(timeout)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => tracing::error!(%error, "poll"),
+        }
+        for event in polled.iter() {
+            match event.token() {
+                WAKER => self.may_have_commands = true,
+                Token(place) => {
+                    if let Some(watched) = self.sockets.sockets.get_mut(place) {
+                        watched.is_readable = true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn timeout(&self, now: Instant) -> Duration {
+        if self.may_have_commands || self.sockets.sockets.iter().any(|watched| watched.is_readable) {
+            return Duration::ZERO;
+        }
+        let due = self.deadline.map_or(self.pulse.next_report(), |it| it.min(self.pulse.next_report()));
+        let wait = due.saturating_duration_since(now);
+        if self.events.is_empty() { wait } else { wait.min(OUTBOX_RETRY) }
+    }
+
+    fn turn(&mut self, now: Instant) -> Flow {
+        if let Some(deadline) = self.deadline {
+            self.pulse.meet(now, deadline);
+        }
+        let flow = self.take_commands(now);
+        self.take_datagrams(now);
+        if self.sfu.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.sfu.handle_timeout(now);
+        }
+        self.pass_on_outputs();
+        self.send(now);
+        // Filling the slab may settle what then is worth telling.
+        self.pass_on_outputs();
+        if now >= self.pulse.next_report() {
+            let sockets = self.sockets.iter().map(UdpSocket::counts);
+            self.pulse.report(now, &self.metrics, &self.sfu, sockets, self.events.lost());
+        }
+        self.deadline = self.sfu.poll_timeout();
+        flow
+    }
+
+    fn take_commands(&mut self, now: Instant) -> Flow {
+        if !self.may_have_commands {
+            return Flow::Continue;
+        }
+        for _ in 0..COMMANDS_PER_TURN {
+            match self.commands.try_recv() {
+                Ok(command) => {
+                    let _room = tracing::debug_span!("room", id = %command.room).entered();
+                    let _participant =
+                        tracing::debug_span!("participant", id = %command.participant).entered();
+                    self.sfu.handle_command(now, command);
+                }
+                Err(TryRecvError::Empty) => {
+                    self.may_have_commands = false;
+                    return Flow::Continue;
+                }
+                Err(TryRecvError::Disconnected) => return Flow::Stop,
+            }
+        }
+        Flow::Continue
+    }
+
+    fn take_datagrams(&mut self, now: Instant) {
+        for watched in &mut self.sockets.sockets {
+            for _ in 0..BATCHES_PER_TURN {
+                if !watched.is_readable {
+                    break;
+                }
+                // An error other than "nothing there" belongs to one datagram; the next one wakes the poll.
+                let backlog = watched.socket.receive(&mut self.batch).unwrap_or(Backlog::Empty);
+                watched.is_readable = backlog == Backlog::Unknown;
+                for (source, datagram) in self.batch.datagrams() {
+                    self.sfu.handle_datagram(now, source, datagram);
+                }
+            }
+        }
+    }
+
+    fn pass_on_outputs(&mut self) {
+        self.events.flush();
+        while let Some(output) = self.sfu.poll_output() {
+            match output {
+                Output::Event(event) => self.events.push(event),
+                Output::Sample(sample) => self.metrics.media_sample(sample),
+            }
+        }
+    }
+
+    fn send(&mut self, now: Instant) {
+        loop {
+            let fill = self.sfu.fill(now, &mut self.slab);
+            for burst in self.slab.bursts() {
+                let is_reachable =
+                    |watched: &&mut Watched| watched.socket.is_ipv4() == burst.destination.is_ipv4();
+                if let Some(watched) = self.sockets.sockets.iter_mut().find(is_reachable) {
+                    watched.socket.send(now, burst);
+                }
+            }
+            self.slab.clear();
+            match fill {
+                Fill::More => {}
+                Fill::Drained => return,
+            }
+        }
+    }
+}
