@@ -8,6 +8,7 @@ mod browser;
 mod camera;
 mod connection;
 mod expectation;
+mod network;
 mod ntp;
 mod picture_receiver;
 mod publisher;
@@ -18,6 +19,7 @@ mod stranger;
 mod uplink_control;
 mod voice_receiver;
 mod wire;
+mod world;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -25,22 +27,22 @@ use std::time::{Duration, Instant};
 
 use ::link::{Link as Direction, LinkSettings};
 use protocol::id::{ParticipantId, RoomId};
-use protocol::media_message::{MediaAction, MediaCommand, MediaReport};
+use protocol::media_message::{MediaAction, MediaCommand};
 use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
 use protocol::quality::HdMode;
 use protocol::track::{Role, Track};
-use protocol::units::{Bitrate, DataSize};
+use protocol::units::Bitrate;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sfu::burst::BurstSlab;
-use sfu::config::{SfuConfig, SiteProfile};
-use sfu::sfu::{Fill, Output, Sfu};
+use sfu::config::SfuConfig;
+use sfu::sfu::Sfu;
 
 use self::browser::{Browser, Traits};
 use self::expectation::Run;
 pub(crate) use self::expectation::{Expectation, hears, is_on, is_told_hd, sees, sees_nothing_of};
+use self::network::{FIRST_PORT, UNKNOWN_COST, address, cost_of, site_profile};
 pub(crate) use self::stranger::{client_hello, garbage};
-use self::wire::IP_UDP_OVERHEAD;
 pub(crate) use ::link::LinkSettings as Link;
 
 /// Where the media plane listens.
@@ -327,136 +329,6 @@ impl Scenario {
         }
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        let people = self.people.iter().flat_map(|person| {
-            let tick = match &person.stage {
-                Stage::InCall(browser) => Some(browser.poll_timeout()),
-                Stage::Outside | Stage::Gone => None,
-            };
-            [tick, person.uplink.poll_timeout(), person.downlink.poll_timeout()]
-        });
-        let spray = self.spraying.as_ref().map(|spray| spray.next);
-        people.chain([self.sfu.poll_timeout(), spray]).flatten().min()
-    }
-
-    fn deadlines(&self) -> String {
-        let late = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(self.now));
-        format!("the media plane wants to be called in {:?}", late(self.sfu.poll_timeout()))
-    }
-
-    /// Does all that is due at this instant.
-    fn settle(&mut self) {
-        let now = self.now;
-        self.spray();
-        for index in 0..self.people.len() {
-            if let Stage::InCall(browser) = &mut self.people[index].stage {
-                browser.handle_timeout(now);
-            }
-        }
-        self.exchange_signaling();
-        for person in &mut self.people {
-            while let Some((_, (source, mut datagram))) = person.uplink.poll(now) {
-                self.sfu.handle_datagram(now, source, &mut datagram);
-            }
-        }
-        if self.sfu.poll_timeout().is_some_and(|due| due <= now) {
-            self.sfu.handle_timeout(now);
-        }
-        self.exchange_signaling();
-        self.drain_media_plane();
-        for person in &mut self.people {
-            while let Some((_, datagram)) = person.downlink.poll(now) {
-                if let Stage::InCall(browser) = &mut person.stage {
-                    browser.handle_datagram(now, &datagram);
-                }
-            }
-        }
-        self.collect_datagrams();
-    }
-
-    fn spray(&mut self) {
-        let Some(spray) = &mut self.spraying else { return };
-        while spray.next <= self.now && !spray.datagrams.is_empty() {
-            let (source, mut datagram) = spray.datagrams[spray.count % spray.datagrams.len()].clone();
-            self.sfu.handle_datagram(self.now, source, &mut datagram);
-            spray.next += spray.interval;
-            spray.count += 1;
-        }
-    }
-
-    fn collect_datagrams(&mut self) {
-        for person in &mut self.people {
-            let Stage::InCall(browser) = &mut person.stage else { continue };
-            while let Some((destination, datagram)) = browser.poll_transmit() {
-                assert_eq!(destination, SocketAddr::from(GATEWAY), "answers name the gateway's candidate");
-                let size = DataSize::bytes((datagram.len() + IP_UDP_OVERHEAD) as u64);
-                // What the link drops is gone, as on any link.
-                let _ = person.uplink.enqueue(self.now, size, (person.address, datagram));
-            }
-        }
-    }
-
-    /// Commands and reports travel at once: signaling has a transport of its own, and is not what is tested.
-    fn exchange_signaling(&mut self) {
-        loop {
-            let mut is_quiet = true;
-            for index in 0..self.people.len() {
-                let person = &mut self.people[index];
-                let Stage::InCall(browser) = &mut person.stage else { continue };
-                while let Some(action) = browser.poll_command() {
-                    is_quiet = false;
-                    let command = MediaCommand { room: self.room, participant: person.id, action };
-                    self.sfu.handle_command(self.now, command);
-                }
-            }
-            while let Some(output) = self.sfu.poll_output() {
-                is_quiet = false;
-                if let Output::Event(event) = output {
-                    assert_eq!(event.room, self.room, "there is one room");
-                    self.pass_on(&event.report);
-                }
-            }
-            if is_quiet {
-                return self.collect_datagrams();
-            }
-        }
-    }
-
-    fn pass_on(&mut self, report: &MediaReport) {
-        match report {
-            MediaReport::TrackPublished(track) => self.tracks.push(*track),
-            MediaReport::TrackUnpublished(track) => self.tracks.retain(|other| other.id != track.id),
-            _ => {}
-        }
-        for person in &mut self.people {
-            if let Stage::InCall(browser) = &mut person.stage {
-                browser.handle_report(self.now, person.id, report);
-            }
-        }
-    }
-
-    fn drain_media_plane(&mut self) {
-        loop {
-            let fill = self.sfu.fill(self.now, &mut self.slab);
-            for burst in self.slab.bursts() {
-                let person = self.people_by_address.get(&burst.destination);
-                for datagram in burst.contents.chunks(burst.segment_size) {
-                    // Somebody who moved on may still be sent to for a while.
-                    let Some(index) = person else {
-                        *self.strayed.entry(burst.destination).or_default() += 1;
-                        continue;
-                    };
-                    let size = DataSize::bytes((datagram.len() + IP_UDP_OVERHEAD) as u64);
-                    let _ = self.people[*index].downlink.enqueue(self.now, size, datagram.to_vec());
-                }
-            }
-            self.slab.clear();
-            if fill == Fill::Drained {
-                return;
-            }
-        }
-    }
-
     /// Asserts what somebody experienced since the last [`Self::run_for`] began.
     #[track_caller]
     pub(crate) fn expect(self, name: &str, expectation: impl Expectation) -> Self {
@@ -473,37 +345,6 @@ impl Scenario {
             );
         }
         self
-    }
-}
-
-/// The first port of a participant; each hand-over takes the next.
-const FIRST_PORT: u16 = 50_000;
-
-fn address(class: NetworkClass, index: usize, moves: u16) -> SocketAddr {
-    let network = NetworkClass::ALL.iter().position(|other| *other == class).unwrap_or_default();
-    SocketAddr::from(([10, network as u8, 0, 10 + index as u8], FIRST_PORT + moves))
-}
-
-/// The operator vouches for one range per class, and for none of those on unknown networks.
-fn site_profile(class: NetworkClass) -> Option<SiteProfile> {
-    let range = format!("{}/16", address(class, 0, 0).ip()).parse().expect("a range of addresses");
-    (class != NetworkClass::Unknown).then_some(SiteProfile { range, class })
-}
-
-/// libwebrtc's cost of a network whose kind it does not know.
-const UNKNOWN_COST: u16 = 50;
-
-/// What Chromium tells of such a network: it never tells the generation of a cellular one.
-fn cost_of(class: NetworkClass) -> u16 {
-    match class {
-        NetworkClass::Wired => 0,
-        NetworkClass::Wifi => 10,
-        NetworkClass::FiveG
-        | NetworkClass::FourG
-        | NetworkClass::ThreeG
-        | NetworkClass::TwoG
-        | NetworkClass::Cell => 900,
-        NetworkClass::Unknown => UNKNOWN_COST,
     }
 }
 
