@@ -49,7 +49,10 @@ struct Sim {
 
 const STEP: Duration = Duration::from_millis(50);
 
-#[expect(clippy::disallowed_methods, reason = "an Instant can only be made by the clock; its value is never used")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an Instant can only be made by the clock; its value is never used"
+)]
 fn origin() -> Instant {
     Instant::now()
 }
@@ -177,7 +180,10 @@ impl Sim {
             .filter_map(|((_, track), target)| {
                 let ForwardTarget::Layer(layer) = target else { return None };
                 let publisher = self.ends.iter().position(|end| end.camera == *track)?;
-                Some(self.layers(publisher)[usize::from(layer.encoding)].cumulative[usize::from(layer.temporal)])
+                Some(
+                    self.layers(publisher)[usize::from(layer.encoding)].cumulative
+                        [usize::from(layer.temporal)],
+                )
             })
             .sum()
     }
@@ -292,10 +298,9 @@ fn a_5g_pair_starts_in_hd() {
 
 #[test]
 fn an_end_that_becomes_4g_takes_the_pair_below_hd_within_five_seconds() {
-    for down in [
-        (ReportSource::Shell, NetworkClass::FourG),
-        (ReportSource::WechatMiniProgram, NetworkClass::FourG),
-    ] {
+    for down in
+        [(ReportSource::Shell, NetworkClass::FourG), (ReportSource::WechatMiniProgram, NetworkClass::FourG)]
+    {
         let mut sim = five_g_pair(kbps(20_000));
         sim.run(secs(20));
         assert_eq!(sim.sees(0, 1), Rung::P720);

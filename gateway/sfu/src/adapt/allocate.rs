@@ -6,6 +6,7 @@ use protocol::units::Bitrate;
 use super::knapsack::{self, Choice};
 use super::output::Layer;
 use super::snapshot::{RoomSnapshot, SubscriberSnapshot};
+use crate::limits::MAX_ENCODINGS;
 
 /// A layer, or none, for every demand of every subscriber, in the order of the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,12 +20,9 @@ pub struct Allocation {
 /// Allocates a room. Any budget, zero too, yields an allocation; audio is not part of it.
 #[must_use]
 pub fn allocate(room: &RoomSnapshot) -> Allocation {
-    let mut masks = vec![ALL_ENCODINGS; room.sources.len()];
-    let mut plan = Plan::solve(room, &masks);
-    if (0..room.uplinks.len()).any(|uplink| excess(room, &plan, uplink) > Bitrate::ZERO) {
-        plan = reduce(room, &mut masks, plan);
-    }
-    plan.into_allocation()
+    let plan = Plan::solve(room, &vec![ALL_ENCODINGS; room.sources.len()]);
+    let fits = (0..room.uplinks.len()).all(|uplink| excess(room, &plan, uplink) == Bitrate::ZERO);
+    if fits { plan.into_allocation() } else { reduce(room).into_allocation() }
 }
 
 /// Solves one subscriber alone.
@@ -49,8 +47,10 @@ fn solve_subscriber(
 /// Every encoding may be used.
 pub(super) const ALL_ENCODINGS: u8 = u8::MAX;
 
-/// Rounds of reduction: each fixes one publisher's encodings; a second pass settles what they do to each other.
 const PASSES: usize = 2;
+
+/// Video tracks of one publisher that reduction weighs against each other: camera, screen, exam camera.
+const MAX_REDUCED_SOURCES: usize = 3;
 
 #[derive(Debug, Clone)]
 struct Plan {
@@ -105,71 +105,52 @@ fn cost(room: &RoomSnapshot, source: usize, encodings: u8) -> Bitrate {
     sent.map(|(_, encoding)| encoding.cumulative[encoding.cumulative.len() - 1]).sum()
 }
 
-/// Takes encodings away until every uplink fits. Removal is greedy; then each limited publisher tries
-/// every other set of its encodings that fits, and keeps the best.
-fn reduce(room: &RoomSnapshot, masks: &mut [u8], mut plan: Plan) -> Plan {
-    let limited: Vec<usize> =
-        (0..room.uplinks.len()).filter(|uplink| room.uplinks[*uplink].is_some()).collect();
-    for uplink in &limited {
-        while excess(room, &plan, *uplink) > Bitrate::ZERO {
-            let Some((source, mask, cheaper)) = cheapest_removal(room, masks, &plan, *uplink) else { break };
-            masks[source] = mask;
-            plan = cheaper;
-        }
-    }
+/// Gives every limited uplink the set of encodings that serves the room best. The first pass makes all fit,
+/// the second settles what the choices of two publishers do to each other.
+fn reduce(room: &RoomSnapshot) -> Plan {
+    let mut masks = vec![ALL_ENCODINGS; room.sources.len()];
+    let mut plan = Plan::solve(room, &masks);
     for _ in 0..PASSES {
-        for uplink in &limited {
-            for source in sources_of(room, *uplink).collect::<Vec<_>>() {
-                plan = best_mask(room, masks, plan, (*uplink, source));
+        for (uplink, limit) in room.uplinks.iter().enumerate() {
+            if let Some(limit) = limit {
+                plan = fit_uplink(room, &mut masks, uplink, *limit);
             }
         }
     }
     plan
 }
 
-/// The encoding whose removal loses the least utility per bit freed.
-fn cheapest_removal(
-    room: &RoomSnapshot,
-    masks: &[u8],
-    plan: &Plan,
-    uplink: usize,
-) -> Option<(usize, u8, Plan)> {
-    let before = plan.utility();
-    let mut best: Option<(f64, (usize, u8, Plan))> = None;
+/// Tries the largest sets of encodings that fit one uplink, and leaves the best in `masks`.
+fn fit_uplink(room: &RoomSnapshot, masks: &mut [u8], uplink: usize, limit: Bitrate) -> Plan {
+    let sources: Vec<usize> = sources_of(room, uplink).take(MAX_REDUCED_SOURCES).collect();
     for source in sources_of(room, uplink) {
-        let used = plan.used(room, source);
-        for encoding in (0..room.sources[source].encodings.len()).filter(|index| used & (1 << index) != 0) {
-            let mut trial = masks.to_vec();
-            trial[source] &= !(1 << encoding);
-            let candidate = Plan::solve(room, &trial);
-            let freed = cost(room, source, 1 << encoding).as_bps().max(1);
-            let loss = before.saturating_sub(candidate.utility()) as f64 / freed as f64;
-            if best.as_ref().is_none_or(|(least, _)| loss < *least) {
-                best = Some((loss, (source, trial[source], candidate)));
-            }
+        masks[source] = 0;
+    }
+    let mut best = (masks.to_vec(), Plan::solve(room, masks));
+    for number in 0..1_u32 << (sources.len() * MAX_ENCODINGS) {
+        for (position, source) in sources.iter().enumerate() {
+            masks[*source] = (number >> (position * MAX_ENCODINGS)) as u8 & ((1 << MAX_ENCODINGS) - 1);
+        }
+        let total: Bitrate = sources.iter().map(|source| cost(room, *source, masks[*source])).sum();
+        if total > limit || !is_largest(room, &sources, masks, limit - total) {
+            continue;
+        }
+        let candidate = Plan::solve(room, masks);
+        if candidate.utility() > best.1.utility() {
+            best = (masks.to_vec(), candidate);
         }
     }
-    best.map(|(_, removal)| removal)
+    masks.copy_from_slice(&best.0);
+    best.1
 }
 
-/// Tries every set of one source's encodings and keeps the best that fits.
-fn best_mask(
-    room: &RoomSnapshot,
-    masks: &mut [u8],
-    mut plan: Plan,
-    (uplink, source): (usize, usize),
-) -> Plan {
-    let sets = 1_u8 << room.sources[source].encodings.len().min(crate::limits::MAX_ENCODINGS);
-    for mask in 0..sets {
-        let before = masks[source];
-        masks[source] = mask;
-        let candidate = Plan::solve(room, masks);
-        let fits = excess(room, &candidate, uplink) == Bitrate::ZERO;
-        if fits && candidate.utility() > plan.utility() {
-            plan = candidate;
-        } else {
-            masks[source] = before;
-        }
-    }
-    plan
+/// Whether nothing that is left out would still fit.
+fn is_largest(room: &RoomSnapshot, sources: &[usize], masks: &[u8], spare: Bitrate) -> bool {
+    sources.iter().all(|source| {
+        (0..MAX_ENCODINGS).all(|encoding| {
+            let exists = encoding < room.sources[*source].encodings.len();
+            let set = masks[*source] & (1 << encoding) != 0;
+            if exists { set || cost(room, *source, 1 << encoding) > spare } else { !set }
+        })
+    })
 }

@@ -72,8 +72,9 @@ pub(super) fn solve(lists: &[Vec<Choice>], budget: Bitrate) -> Vec<Option<Choice
     }
     let mut stages: Vec<Vec<State>> = Vec::with_capacity(lists.len());
     let mut states = vec![State { price: 0, utility: 0, parent: 0, taken: NOTHING }];
+    let exact = if lists.len() <= SMALL_ROOM { EXACT_STATES } else { MAX_STATES };
     for list in lists {
-        let next = extend(&states, list, budget.as_bps());
+        let next = extend(&states, list, budget.as_bps(), exact);
         stages.push(std::mem::replace(&mut states, next));
     }
     // States are sorted by price with rising utility: the last is the best.
@@ -117,28 +118,35 @@ struct State {
 const NOTHING: u8 = u8::MAX;
 
 /// States kept between demands. Small rooms never reach it; beyond it, states of nearly one price merge.
-const MAX_STATES: usize = 192;
+const MAX_STATES: usize = 128;
 
-fn extend(states: &[State], list: &[Choice], budget: u64) -> Vec<State> {
-    let mut next: Vec<State> = Vec::with_capacity(states.len() * (list.len() + 1));
-    for (parent, state) in states.iter().enumerate() {
-        next.push(State { parent: parent as u16, taken: NOTHING, ..*state });
-    }
-    for (taken, choice) in list.iter().enumerate() {
-        let fitting = states.iter().enumerate().map_while(|(parent, state)| {
+fn extend(states: &[State], list: &[Choice], budget: u64, exact: usize) -> Vec<State> {
+    let without = states.iter().enumerate().map(|(parent, state)| State {
+        parent: parent as u16,
+        taken: NOTHING,
+        ..*state
+    });
+    let with = list.iter().enumerate().flat_map(|(taken, choice)| {
+        states.iter().enumerate().map_while(move |(parent, state)| {
             let price = state.price + choice.price.as_bps();
             let utility = state.utility + choice.utility;
             (price <= budget).then_some(State { price, utility, parent: parent as u16, taken: taken as u8 })
-        });
-        next.extend(fitting);
+        })
+    });
+    let all = without.chain(with);
+    if states.len() * (list.len() + 1) > exact {
+        return thin(all, budget);
     }
-    if next.len() > 4 * MAX_STATES {
-        next = thin(&next, budget);
-    }
+    let mut next: Vec<State> = all.collect();
     next.sort_unstable_by_key(|state| (state.price, std::cmp::Reverse(state.utility)));
     keep_undominated(&mut next);
-    if next.len() > MAX_STATES { thin(&next, budget) } else { next }
+    if next.len() > MAX_STATES { thin(next.into_iter(), budget) } else { next }
 }
+
+/// Up to this many states are sorted and compared exactly; more are thinned as they come. With many demands
+/// the sorting would be most of the work, and each demand a small part of the whole.
+const EXACT_STATES: usize = 512;
+const SMALL_ROOM: usize = 8;
 
 fn keep_undominated(states: &mut Vec<State>) {
     let mut best = None;
@@ -152,16 +160,16 @@ fn keep_undominated(states: &mut Vec<State>) {
 }
 
 /// Keeps the best state of every slice of the budget, cheapest first and undominated.
-fn thin(states: &[State], budget: u64) -> Vec<State> {
+fn thin(states: impl Iterator<Item = State>, budget: u64) -> Vec<State> {
     let mut slices: [Option<State>; MAX_STATES] = [None; MAX_STATES];
-    let slice_width = (budget / MAX_STATES as u64).max(1);
+    let slices_per_bit = MAX_STATES as f64 / budget.max(1) as f64;
     for state in states {
-        let slot = &mut slices[((state.price / slice_width) as usize).min(MAX_STATES - 1)];
+        let slot = &mut slices[((state.price as f64 * slices_per_bit) as usize).min(MAX_STATES - 1)];
         let better = slot.is_none_or(|kept| {
             (state.utility, std::cmp::Reverse(state.price)) > (kept.utility, std::cmp::Reverse(kept.price))
         });
         if better {
-            *slot = Some(*state);
+            *slot = Some(state);
         }
     }
     let mut kept: Vec<State> = slices.into_iter().flatten().collect();

@@ -1,0 +1,355 @@
+//! The verdict on a network: what each kind of evidence is worth, how long a change takes, and how true
+//! the verdict is along recorded drives.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use protocol::network_class::NetworkClass::{self, Cell, FiveG, FourG, ThreeG, TwoG, Unknown, Wifi, Wired};
+use protocol::network_class::{NetworkReport, ReportSource};
+use sfu::adapt::{MAX_REPORTS_PER_SECOND, NetworkClassifier, ReportRefused, Trust};
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an Instant can only be made by the clock; its value is never used"
+)]
+fn origin() -> Instant {
+    Instant::now()
+}
+
+/// A piece of evidence, said again every second.
+#[derive(Debug, Clone, Copy)]
+enum Says {
+    Stun(u16),
+    Page(NetworkClass),
+    Shell(NetworkClass),
+    WeChat(NetworkClass),
+    Site(NetworkClass),
+    Operator(NetworkClass),
+}
+
+use Says::{Operator, Page, Shell, Site, Stun, WeChat};
+
+struct Story {
+    now: Instant,
+    classifier: NetworkClassifier,
+    sequence: u32,
+    network: u16,
+}
+
+impl Story {
+    fn new() -> Self {
+        Self { now: origin(), classifier: NetworkClassifier::new(false), sequence: 0, network: 1 }
+    }
+
+    fn report(&mut self, source: ReportSource, class: NetworkClass) -> Result<(), ReportRefused> {
+        self.sequence += 1;
+        let report = NetworkReport { source, class, save_data: false, sequence: self.sequence };
+        self.classifier.handle_report(self.now, &report)
+    }
+
+    fn hear(&mut self, says: Says) {
+        let taken = match says {
+            Stun(cost) => {
+                self.classifier.handle_network_cost(self.now, self.network, cost);
+                Ok(())
+            }
+            Page(class) => self.report(ReportSource::NetworkInformation, class),
+            Shell(class) => self.report(ReportSource::Shell, class),
+            WeChat(class) => self.report(ReportSource::WechatMiniProgram, class),
+            Site(class) => {
+                self.classifier.handle_address(self.now, Some(class));
+                Ok(())
+            }
+            Operator(class) => {
+                self.classifier.handle_operator(self.now, class);
+                Ok(())
+            }
+        };
+        taken.expect("an honest report");
+    }
+
+    /// Time passes by the classifier's own timeouts, with the evidence repeated every second.
+    fn run(&mut self, seconds: u64, says: &[Says]) {
+        for _ in 0..seconds {
+            for one in says {
+                self.hear(*one);
+            }
+            let second = self.now + Duration::from_secs(1);
+            while let Some(due) = self.classifier.poll_timeout().filter(|due| *due <= second) {
+                assert!(due >= self.now, "a timeout in the past");
+                self.now = due;
+                self.classifier.handle_timeout(due);
+                if self.classifier.poll_timeout() == Some(due) {
+                    break;
+                }
+            }
+            self.now = second;
+        }
+    }
+
+    fn class(&self) -> NetworkClass {
+        self.classifier.verdict().class
+    }
+}
+
+#[test]
+fn what_evidence_is_worth() {
+    let table: [(&[Says], NetworkClass, bool); 30] = [
+        (&[], Unknown, false),
+        (&[Stun(50)], Unknown, false),
+        (&[Stun(999)], Unknown, false),
+        (&[Stun(0)], Wired, true),
+        (&[Stun(10)], Wifi, true),
+        (&[Stun(900)], Cell, true),
+        (&[Stun(250)], FiveG, true),
+        (&[Stun(500)], FourG, true),
+        (&[Stun(980)], TwoG, true),
+        (&[Page(Wifi)], Wifi, false),
+        (&[Page(FiveG)], Cell, false),
+        (&[Shell(FiveG)], Cell, false),
+        (&[Shell(FiveG), Stun(900)], Cell, false),
+        (&[Shell(FourG), Stun(900)], FourG, false),
+        (&[WeChat(FiveG)], FiveG, true),
+        (&[WeChat(FiveG), Stun(900)], FiveG, true),
+        // The radio is not what the media uses.
+        (&[WeChat(FiveG), Stun(10)], Wifi, true),
+        (&[WeChat(FiveG), Page(Wifi)], Wifi, false),
+        (&[Operator(FiveG), Stun(0)], Wired, true),
+        // The page is wrong: the pair that carries the media is cellular.
+        (&[WeChat(FiveG), Page(Wifi), Stun(900)], FiveG, true),
+        (&[Shell(Wifi), Stun(900)], Cell, true),
+        (&[Operator(FiveG)], FiveG, true),
+        (&[Operator(FourG), WeChat(FiveG)], FourG, true),
+        (&[Site(FiveG)], FiveG, true),
+        // A cable behind a 5G router.
+        (&[Site(FiveG), Stun(0)], FiveG, true),
+        (&[Site(FiveG), Stun(500)], FourG, true),
+        (&[Site(FiveG), Shell(FourG)], FourG, false),
+        (&[Site(FiveG), Page(Cell)], FiveG, true),
+        (&[Site(Wired), Stun(900)], Cell, true),
+        (&[Site(Wired), Stun(10)], Wired, true),
+    ];
+    for (says, class, proven) in table {
+        let mut story = Story::new();
+        story.run(10, says);
+        let verdict = story.classifier.verdict();
+        assert_eq!((verdict.class, verdict.proven), (class, proven), "{says:?}: {verdict:?}");
+    }
+}
+
+#[test]
+fn trust_is_that_of_the_deciding_evidence() {
+    for (says, trust) in
+        [(Stun(900), Trust::Claim), (WeChat(FiveG), Trust::Native), (Site(FiveG), Trust::Site)]
+    {
+        let mut story = Story::new();
+        story.run(1, &[says]);
+        assert_eq!(story.classifier.verdict().trust, trust, "{says:?}");
+    }
+}
+
+#[test]
+fn a_demonstration_may_take_a_claim_for_proof() {
+    let mut story = Story { classifier: NetworkClassifier::new(true), ..Story::new() };
+    story.run(3, &[Shell(FiveG), Stun(900)]);
+    assert!(story.class() == FiveG && story.classifier.verdict().proven);
+    story.run(10, &[Shell(FiveG), Stun(10)]);
+    assert_eq!(story.class(), Wifi, "the veto stands");
+}
+
+/// Seconds until the class is `to`, with `says` repeated.
+fn seconds_until(story: &mut Story, to: NetworkClass, says: &[Says]) -> u64 {
+    (0..60)
+        .find(|_| {
+            let there = story.class() == to;
+            if !there {
+                story.run(1, says);
+            }
+            there
+        })
+        .expect("the class within a minute")
+}
+
+#[test]
+fn changes_wait_for_their_dwell() {
+    let table: [(&[Says], &[Says], NetworkClass, u64); 5] = [
+        (&[Stun(250)], &[Stun(500)], FourG, 3),
+        (&[Stun(500)], &[Stun(250)], FiveG, 5),
+        (&[Site(FiveG)], &[Shell(FourG)], FourG, 3),
+        (&[Stun(10)], &[Stun(900)], Cell, 3),
+        (&[Stun(900), WeChat(FiveG)], &[Stun(900), WeChat(ThreeG)], ThreeG, 3),
+    ];
+    for (before, after, class, dwell) in table {
+        let mut story = Story::new();
+        story.run(10, before);
+        let taken = seconds_until(&mut story, class, after);
+        assert!(taken >= dwell && taken <= dwell + 1, "{before:?} to {after:?}: {taken} s");
+    }
+}
+
+#[test]
+fn the_first_verdict_does_not_wait() {
+    let mut story = Story::new();
+    story.hear(Stun(900));
+    assert_eq!(story.class(), Cell);
+    story.hear(WeChat(FiveG));
+    assert_eq!(story.class(), FiveG, "evidence of a join arrives piece by piece");
+}
+
+#[test]
+fn another_network_takes_the_class_down_at_once() {
+    let mut story = Story::new();
+    story.run(10, &[Stun(10)]);
+    story.network = 2;
+    story.hear(Stun(900));
+    assert_eq!(story.class(), Cell);
+}
+
+#[test]
+fn what_was_said_on_another_network_is_forgotten() {
+    let mut story = Story::new();
+    story.run(10, &[Stun(900), WeChat(FiveG)]);
+    story.run(3, &[Stun(900)]);
+    story.network = 2;
+    story.run(4, &[Stun(900)]);
+    assert_eq!(story.class(), Cell);
+}
+
+#[test]
+fn short_flaps_change_nothing() {
+    let mut story = Story::new();
+    story.run(10, &[Stun(250)]);
+    for _ in 0..20 {
+        story.run(2, &[Stun(500)]);
+        assert_eq!(story.class(), FiveG);
+        story.run(3, &[Stun(250)]);
+        assert_eq!(story.class(), FiveG);
+    }
+}
+
+#[test]
+fn silence_takes_5g_back() {
+    let mut story = Story::new();
+    story.run(10, &[WeChat(FiveG)]);
+    story.run(9, &[]);
+    assert_eq!(story.class(), FiveG);
+    story.run(15, &[]);
+    assert_ne!(story.class(), FiveG);
+    story.run(20, &[]);
+    assert_eq!(story.class(), Unknown);
+}
+
+#[test]
+fn a_claim_for_less_outlasts_its_reports() {
+    let mut story = Story::new();
+    story.run(5, &[Site(FiveG), Shell(FourG)]);
+    story.run(120, &[Site(FiveG)]);
+    assert_eq!(story.class(), FourG, "silence is no retraction");
+    story.run(7, &[Site(FiveG), Shell(FiveG)]);
+    assert_eq!(story.class(), FiveG);
+}
+
+#[test]
+fn reports_are_ordered_and_few() {
+    let mut story = Story::new();
+    for _ in 0..MAX_REPORTS_PER_SECOND {
+        assert_eq!(story.report(ReportSource::Shell, FourG), Ok(()));
+    }
+    assert_eq!(story.report(ReportSource::Shell, FiveG), Err(ReportRefused::TooOften));
+    assert_eq!(story.class(), FourG);
+    story.now += Duration::from_secs(1);
+    story.sequence = 1;
+    assert_eq!(story.report(ReportSource::Shell, FiveG), Err(ReportRefused::Stale));
+    assert_eq!(story.class(), FourG);
+    story.classifier.handle_new_session();
+    story.now += Duration::from_secs(1);
+    story.sequence = 0;
+    assert_eq!(story.report(ReportSource::Shell, ThreeG), Ok(()));
+}
+
+#[test]
+fn no_claim_of_the_page_or_shell_proves_5g() {
+    for stun in [None, Some(50), Some(900), Some(999)] {
+        for source in [ReportSource::NetworkInformation, ReportSource::Shell] {
+            let mut story = Story::new();
+            for _ in 0..600 {
+                if let Some(cost) = stun {
+                    story.hear(Stun(cost));
+                }
+                story.report(source, FiveG).expect("an honest pace");
+                story.run(1, &[]);
+                assert_ne!(story.class(), FiveG);
+            }
+        }
+    }
+}
+
+fn traces() -> Option<PathBuf> {
+    let folder = std::env::var_os("TRACES_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/traces"));
+    folder.is_dir().then_some(folder)
+}
+
+fn labels(path: &PathBuf) -> Vec<NetworkClass> {
+    let text = std::fs::read_to_string(path).expect("a readable trace");
+    let class = |line: &str| {
+        let word = line.split(',').nth(2)?.to_owned();
+        NetworkClass::ALL.into_iter().find(|class| class.as_str() == word)
+    };
+    text.lines().skip(1).filter_map(class).collect()
+}
+
+/// Seconds in which the label had been the same for longer than any dwell, and those with the right verdict.
+fn replay(labels: &[NetworkClass], evidence: fn(NetworkClass) -> Says) -> (usize, usize) {
+    let (mut settled, mut right, mut stable) = (0, 0, 0);
+    let mut story = Story::new();
+    for (index, label) in labels.iter().enumerate() {
+        stable = if index > 0 && labels[index - 1] == *label { stable + 1 } else { 0 };
+        story.run(1, &[evidence(*label), Stun(900)]);
+        if stable > 5 {
+            settled += 1;
+            right += usize::from(story.class() == *label);
+        }
+    }
+    (settled, right)
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn recorded_drives_are_classified_right() {
+    let Some(folder) = traces() else {
+        println!("SKIPPED: no traces; set TRACES_DIR");
+        return;
+    };
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).expect("a readable folder").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !(name.starts_with("ucc_") && name.ends_with(".csv")) {
+            continue;
+        }
+        let (settled, right) = replay(&labels(&entry.path()), WeChat);
+        println!("{name}: {right} of {settled} settled seconds right");
+        assert!(right as f64 >= 0.98 * settled as f64, "{name}: {right} of {settled}");
+        seen += settled;
+    }
+    println!("{seen} settled seconds in all");
+}
+
+#[test]
+fn a_synthetic_drive_is_classified_right() {
+    let segments = [
+        (FiveG, 40),
+        (FourG, 4),
+        (FiveG, 30),
+        (FourG, 25),
+        (ThreeG, 20),
+        (FourG, 2),
+        (ThreeG, 15),
+        (FiveG, 60),
+    ];
+    let labels: Vec<NetworkClass> =
+        segments.into_iter().flat_map(|(class, seconds)| std::iter::repeat_n(class, seconds)).collect();
+    let (settled, right) = replay(&labels, WeChat);
+    assert!(settled > 100 && right == settled, "{right} of {settled}");
+}
