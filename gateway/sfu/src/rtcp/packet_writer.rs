@@ -18,8 +18,6 @@ pub(super) mod kind {
     pub(crate) const PICTURE_LOSS: u8 = 1;
     /// Of payload feedback (RFC 5104 §4.3.1).
     pub(crate) const FULL_INTRA_REQUEST: u8 = 4;
-    /// Of payload feedback (RFC 4585 §6.4): REMB comes as this.
-    pub(crate) const APPLICATION: u8 = 15;
 }
 
 /// One packet being written at the end of a buffer.

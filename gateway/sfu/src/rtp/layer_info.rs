@@ -120,14 +120,6 @@ impl<'a> PayloadReader<'a> {
         Ok(byte)
     }
 
-    pub(crate) fn skip(&mut self, count: usize) -> Result<(), DescriptorError> {
-        if self.rest().len() < count {
-            return Err(DescriptorError);
-        }
-        self.at += count;
-        Ok(())
-    }
-
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.payload.get(self.at..).unwrap_or_default()
     }

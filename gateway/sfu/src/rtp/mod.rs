@@ -19,7 +19,7 @@ pub(crate) use extension_map::{ExtensionMap, ExtensionValues};
 pub(crate) use header::{FixedHeader, HeaderError, Prefix, RtpHeader};
 pub(crate) use header_extension::HeaderExtension;
 pub(crate) use header_template::{CopiedExtensions, HeaderTemplate, WrittenHeader};
-pub(crate) use layer_info::{DescriptorError, LayerInfo, PictureFields, Resolution};
+pub(crate) use layer_info::{DescriptorError, LayerInfo, PictureFields};
 pub(crate) use padding::{MAX_PADDING, pad};
 pub(crate) use payload_type::Pt;
 pub(crate) use sequence::{SeqNo, Unwrapper};

@@ -11,4 +11,4 @@ mod stream_table;
 
 pub(crate) use index_window::RolloverCounter;
 pub(crate) use profile::{DtlsSide, SrtpProfile};
-pub(crate) use session::{KeyingError, OpenError, SealError, SrtpSession};
+pub(crate) use session::SrtpSession;

@@ -79,6 +79,7 @@ pub(crate) struct SrtpSession {
     cipher: Cipher,
 }
 
+#[expect(clippy::large_enum_variant, reason = "the large one is the rule, and its keys shall lie close by")]
 enum Cipher {
     Gcm { sealer: GcmSealer, opener: GcmOpener },
     AesCm(Box<AesCm>),
