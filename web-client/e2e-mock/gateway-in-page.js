@@ -8,6 +8,7 @@
   let socket = null;
   let media = null;
   let reachable = true;
+  let mediaIsDown = false;
   const requests = [];
 
   const people = story.people.map((person, index) => ({
@@ -52,7 +53,7 @@
       paint.fill();
       paint.fillStyle = "#3a2a22";
       paint.beginPath();
-      paint.ellipse(x, h * 0.33, h * 0.16, h * 0.12, 0, Math.PI, 7);
+      paint.ellipse(x, h * 0.33, h * 0.16, h * 0.14, 0, Math.PI, 2 * Math.PI);
       paint.fill();
     }, 66);
     return canvas.captureStream(15).getVideoTracks()[0];
@@ -103,6 +104,7 @@
       case "join":
         return { type: "joined", ...snapshotOf() };
       case "offer":
+        if (mediaIsDown) return { type: "error", code: "media_unavailable", message: "stopped by the story" };
         return answer(request);
       case "ping":
         return { type: "pong" };
@@ -155,8 +157,8 @@
       socket?.end();
     },
     stopMedia() {
+      mediaIsDown = true;
       media?.close();
-      media = null;
     },
   };
 })();

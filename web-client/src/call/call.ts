@@ -189,6 +189,7 @@ export class Call {
         this.#link?.suspect("gateway_says_failed");
         return;
       case "track_muted":
+        this.#receive();
         if (event.muted) this.#link?.rest(event.id);
         return;
       case "quality":

@@ -48,6 +48,7 @@ export class MediaLink {
   readonly #cameraLimit = new EncoderLimitWatch();
   readonly #published = new Map<TrackSource, MediaStreamTrack>();
   readonly #freezesByTrack = new Map<TrackId, FreezeDetector>();
+  #remote: readonly Track[] = [];
   #health: MediaHealth = { state: "idle" };
   #connection: RTCPeerConnectionState = "new";
   #sample: StatsSample | null = null;
@@ -93,6 +94,7 @@ export class MediaLink {
 
   /** Receives these tracks. */
   receive(tracks: readonly Track[]): void {
+    this.#remote = tracks;
     for (const id of this.#freezesByTrack.keys()) if (!tracks.some((track) => track.id === id)) this.#freezesByTrack.delete(id);
     if (this.#peer.receive(tracks) === "offer_needed") this.#negotiation.request("continue");
   }
@@ -176,7 +178,8 @@ export class MediaLink {
         return;
       case "connected":
         this.#parts.timeline.reach("connected");
-        this.#isWell();
+        // After a loss only bytes prove that it is over: see `#judge`.
+        if (this.#health.state !== "lost") this.#isWell();
         return;
       case "disconnected":
         this.#isLost();
@@ -204,7 +207,7 @@ export class MediaLink {
   #judge(sample: StatsSample): void {
     this.#sample = sample;
     this.history.add(sample);
-    const silent = this.#silence.isSilent(sample.transport, sample.at);
+    const silent = this.#silence.isSilent(sample.transport, this.#expectsBytes(), sample.at);
     if (silent && this.#connection !== "new") {
       this.#isLost();
       this.#recovery.suspect("rtp_silence");
@@ -217,6 +220,11 @@ export class MediaLink {
     const sent = sample.sent.filter((encoding) => this.#peer.sourceOf(encoding.mid) === "camera");
     const limit = this.#cameraLimit.changed(worstLimit(sent), sample.at);
     if (camera !== null && limit !== null) this.#parts.tell({ type: "encoder_limit", track: camera, limit });
+  }
+
+  /** A camera that sends brings feedback; voices and pictures that are not muted come by themselves. */
+  #expectsBytes(): boolean {
+    return this.#published.has("camera") || this.#remote.some((track) => !track.muted);
   }
 
   #isWell(): void {

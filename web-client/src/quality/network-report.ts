@@ -84,7 +84,7 @@ export class ReportBook {
 /** The rate at which to begin to send, from what the page knows of its network before anything was measured. */
 export function startKbps(information: NetworkInformation | undefined): number {
   if (information?.saveData === true) return 400;
-  switch (information?.effectiveType) {
+  switch (information?.effectiveType ?? "") {
     case "slow-2g":
     case "2g":
       return 120;

@@ -2,23 +2,36 @@
 
 import type { TransportSample } from "./stats-sample.js";
 
-/** Feedback comes several times a second while this side sends: this long without a byte is no chance. */
+/** Voices, pictures and feedback come several times a second: this long without a byte is no chance. */
 export const SILENCE = 1_500;
+
+/** Readings with arrivals, one after the other, that make a transport a lively one; a mere report every few seconds does not. */
+const LIVELY = 5;
 
 /** Watches the bytes of one transport. */
 export class SilenceDetector {
   #received = 0;
-  #sent = 0;
+  #arrivals = 0;
   #quietSince: number | null = null;
 
-  /** Takes a sample in; true while the transport is silent although this side sends. */
-  isSilent(transport: TransportSample, now: number): boolean {
+  /**
+   * Takes a reading in; true while a lively transport has gone silent. Where nothing is expected, since
+   * everybody is muted, silence says nothing.
+   */
+  isSilent(transport: TransportSample, expected: boolean, now: number): boolean {
     const arrived = transport.bytesReceived !== this.#received;
-    const sent = transport.bytesSent !== this.#sent;
     this.#received = transport.bytesReceived;
-    this.#sent = transport.bytesSent;
-    if (arrived || this.#received === 0) this.#quietSince = null;
-    else if (sent) this.#quietSince ??= now;
+    if (arrived) {
+      this.#arrivals += 1;
+      this.#quietSince = null;
+    } else if (!expected) {
+      this.#arrivals = 0;
+      this.#quietSince = null;
+    } else if (this.#arrivals >= LIVELY) {
+      this.#quietSince ??= now;
+    } else {
+      this.#arrivals = 0;
+    }
     return this.#quietSince !== null && now - this.#quietSince >= SILENCE;
   }
 }

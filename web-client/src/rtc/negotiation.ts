@@ -56,6 +56,8 @@ export class Negotiation {
   async #run(): Promise<void> {
     this.#running = true;
     try {
+      // All that is asked for in one turn goes into one offer.
+      await Promise.resolve();
       while (this.#wanted !== null && !this.#scope.disposed) {
         const kind = this.#wanted;
         this.#wanted = null;

@@ -70,10 +70,7 @@ function soundCheck({ capture, level }: LobbyModel, words: Words, actions: Actio
 }
 
 function troubles({ camera, microphone }: CaptureState, words: Words, actions: Actions): VNode | null {
-  const told = [
-    microphone.state === "failed" ? words.microphoneFailed[microphone.why] : null,
-    camera.state === "failed" ? words.cameraFailed[camera.why] : null,
-  ].filter((text) => text !== null);
+  const told = troubleWords(camera, microphone, words);
   if (told.length === 0) return null;
   const still = microphone.state === "failed" ? words.joinListening : camera.state === "failed" && camera.why !== "missing" ? words.joinWithoutCamera : null;
   const retry = (): void => {
@@ -87,6 +84,13 @@ function troubles({ camera, microphone }: CaptureState, words: Words, actions: A
     h("div", {}, ...told.map((text) => h("p", {}, text)), still === null ? null : h("p", { class: "trouble-still" }, still)),
     h("button", { class: "quiet-button", attributes: { type: "button" }, on: { click: retry } }, words.tryAgain),
   );
+}
+
+function troubleWords(camera: CaptureState["camera"], microphone: CaptureState["microphone"], words: Words): string[] {
+  const noCamera = camera.state === "failed" ? camera.why : null;
+  const noMicrophone = microphone.state === "failed" ? microphone.why : null;
+  if (noCamera === "denied" && noMicrophone === "denied") return [words.bothDenied];
+  return [noMicrophone === null ? null : words.microphoneFailed[noMicrophone], noCamera === null ? null : words.cameraFailed[noCamera]].filter((text) => text !== null);
 }
 
 function form({ state, name }: LobbyModel, words: Words, actions: Actions): VNode {

@@ -35,8 +35,12 @@ export function tileView(model: TileModel, size: TileSize, words: Words, actions
       attributes: { "aria-label": name, "data-participant": participant.id },
     },
     face(model, words, actions),
-    pair !== undefined && video !== undefined && !video.muted ? badge(pair, size, words) : null,
-    plate(name, participant.role, model.microphone?.muted === true, model.speaks, words),
+    h(
+      "div",
+      { key: "foot", class: "foot" },
+      pair !== undefined && video !== undefined && !video.muted && participant.connected ? badge(pair, size, words) : null,
+      plate(name, participant.role, model.microphone?.muted === true, model.speaks, words),
+    ),
   );
 }
 
@@ -88,7 +92,7 @@ function plate(name: string, role: Role | null, muted: boolean, speaks: boolean,
 
 /** This participant's own tile. */
 export function selfView(name: string, capture: CaptureState, place: "corner" | "grid" | "alone", words: Words): VNode {
-  return h("article", { key: "self", class: `tile tile-self self-${place}`, attributes: { "aria-label": words.you } }, ownFace(name, capture.camera, words), plate(words.you, null, capture.microphone.state !== "live", false, words));
+  return h("article", { key: "self", class: `tile tile-self self-${place}`, attributes: { "aria-label": words.you } }, ownFace(name, capture.camera, words), h("div", { key: "foot", class: "foot" }, plate(words.you, null, capture.microphone.state !== "live", false, words)));
 }
 
 function ownFace(name: string, camera: CameraState, words: Words): VNode {

@@ -18,6 +18,7 @@ export const en: Words = {
   cameraOff: "Your camera is off",
   cameraAsking: "Opening the camera…",
   allowDevices: "Please choose “Allow” when your browser asks, so that others can see and hear you.",
+  bothDenied: "Camera and microphone are not allowed. Press the icon left of the address, allow both, then press “Try again”.",
   cameraFailed: {
     denied: "The camera is not allowed. Press the icon left of the address, set “Camera” to “Allow”, then press “Try again”.",
     missing: "No camera was found. You can join with sound only.",
@@ -102,7 +103,7 @@ export const en: Words = {
   },
   belowFloor: {
     clinician: "The picture is below the clinical floor (480p). Do not judge by the picture alone.",
-    other: "Weak network: the picture is less sharp. Voice comes first, you can go on talking.",
+    other: "Weak network: the picture is less sharp. Voice comes first.",
   },
 
   signalingLost: "Connection to the server lost, reconnecting. Your call goes on.",

@@ -28,6 +28,7 @@ export type Words = {
   readonly cameraOff: string;
   readonly cameraAsking: string;
   readonly allowDevices: string;
+  readonly bothDenied: string;
   readonly cameraFailed: Record<CaptureFailure, string>;
   readonly microphoneFailed: Record<CaptureFailure, string>;
   readonly joinWithoutCamera: string;

@@ -18,6 +18,7 @@ export const zh: Words = {
   cameraOff: "摄像头已关闭",
   cameraAsking: "正在打开摄像头…",
   allowDevices: "请在弹出的提示中点“允许”，让对方能看到您、听到您。",
+  bothDenied: "摄像头和麦克风未获允许。请点地址栏左侧的图标，把两项都改为“允许”，再点“重试”。",
   cameraFailed: {
     denied: "摄像头未获允许。请点地址栏左侧的图标，把“摄像头”改为“允许”，再点“重试”。",
     missing: "没有找到摄像头，可以只用声音参加。",
@@ -102,7 +103,7 @@ export const zh: Words = {
   },
   belowFloor: {
     clinician: "画面清晰度低于临床要求（480p），请勿仅凭画面作出判断。",
-    other: "网络较弱，画面会有些模糊。声音优先，可以继续交谈。",
+    other: "网络较弱，画面略有模糊。声音优先，可继续交谈。",
   },
 
   signalingLost: "与服务器的联系中断，正在重新连接。通话仍在继续。",

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import type { Track, TrackSource, UplinkPlan } from "../protocol/messages.js";
+import { settle } from "../testing/fake-clock.js";
+import { fakeRtc, fakeTrack } from "../testing/fake-rtc.js";
+import { PeerConnection } from "./peer-connection.js";
+
+const track = (id: string, source: TrackSource = "camera"): Track => ({ id, publisher: "other", source, muted: false });
+
+function story() {
+  const rtc = fakeRtc();
+  const peer = new PeerConnection(rtc, 900, { stateChanged: () => undefined, iceStateChanged: () => undefined });
+  return { peer, connection: rtc.last() };
+}
+
+describe("a peer connection", () => {
+  it("sends a camera in three encodings from small to large, VP8 first", () => {
+    const { peer, connection } = story();
+    peer.publish("camera", fakeTrack("video"));
+    const [sender] = connection.transceivers;
+    expect(sender?.direction).toBe("sendonly");
+    expect(sender?.sender.parameters.encodings.map(({ rid, scaleResolutionDownBy, maxBitrate }) => [rid, scaleResolutionDownBy, maxBitrate])).toEqual([
+      ["l", 4, 150_000],
+      ["m", 1.5, 750_000],
+      ["h", 1, 1_700_000],
+    ]);
+    expect(sender?.codecs).toEqual(["video/VP8", "video/H264", "video/rtx", "video/AV1"]);
+  });
+
+  it("goes without temporal layers where the browser refuses them", () => {
+    const { peer, connection } = story();
+    connection.refusesLayers = true;
+    peer.publish("camera", fakeTrack("video"));
+    expect(connection.transceivers[0]?.sender.parameters.encodings).toHaveLength(3);
+  });
+
+  it("says in its offer what each media description is for", async () => {
+    const { peer } = story();
+    peer.publish("microphone", fakeTrack("audio"));
+    peer.publish("camera", fakeTrack("video"));
+    peer.receive([track("t1", "microphone"), track("t2")]);
+    expect(await peer.createOffer("continue")).toEqual({
+      sdp: "offer 1",
+      tracks: [{ mid: "0", source: "microphone" }, { mid: "1", source: "camera" }],
+      subscriptions: [{ mid: "2", track: "t1" }, { mid: "3", track: "t2" }],
+    });
+  });
+
+  it("has nothing to offer before there is anything to send or receive", async () => {
+    expect(await story().peer.createOffer("continue")).toBeNull();
+  });
+
+  it("uses the media description of an ended track for the next one of its kind", async () => {
+    const { peer, connection } = story();
+    peer.receive([track("a"), track("voice", "microphone")]);
+    await peer.createOffer("continue");
+    expect(peer.receive([track("voice", "microphone")])).toBe("offer_needed");
+    expect(connection.transceivers.map(({ direction }) => direction)).toEqual(["inactive", "recvonly"]);
+    expect((await peer.createOffer("continue"))?.subscriptions).toEqual([{ mid: "1", track: "voice" }]);
+    peer.receive([track("voice", "microphone"), track("b")]);
+    expect(connection.transceivers).toHaveLength(2);
+    expect((await peer.createOffer("continue"))?.subscriptions).toEqual([{ mid: "0", track: "b" }, { mid: "1", track: "voice" }]);
+    expect(peer.receive([track("voice", "microphone"), track("b")])).toBe("unchanged");
+  });
+
+  it("replaces a track without an offer", () => {
+    const { peer, connection } = story();
+    peer.publish("camera", fakeTrack("video"));
+    const next = fakeTrack("video");
+    expect(peer.publish("camera", next)).toBe("replaced");
+    expect(connection.transceivers[0]?.sender.track).toBe(next);
+  });
+
+  it("follows a plan, again after every answer, and scales an upright phone by its shorter side", async () => {
+    const { peer, connection } = story();
+    peer.publish("camera", fakeTrack("video", { width: 720, height: 1_280 }));
+    await peer.createOffer("continue");
+    const plan: UplinkPlan = { track: "mine", mid: "0", encodings: [{ rid: "h", active: true, rung: "360p", max_bitrate_bps: 400_000, max_framerate: 20 }] };
+    peer.follow(plan);
+    await settle();
+    const sender = connection.transceivers[0]?.sender;
+    expect(sender?.set.at(-1)?.encodings[2]).toMatchObject({ scaleResolutionDownBy: 2, maxBitrate: 400_000, maxFramerate: 20, active: true });
+    await peer.applyAnswer({ sdp: "", tracks: [{ mid: "0", track: "mine" }] });
+    await settle();
+    expect(sender?.set).toHaveLength(2);
+    expect(peer.trackOf("camera")).toBe("mine");
+  });
+
+  it("survives a refused plan", async () => {
+    const { peer, connection } = story();
+    peer.publish("camera", fakeTrack("video"));
+    await peer.createOffer("continue");
+    const sender = connection.transceivers[0]?.sender;
+    if (sender === undefined) throw new Error("no sender");
+    const set = sender.setParameters.bind(sender);
+    sender.setParameters = () => Promise.reject(new Error("InvalidModificationError"));
+    const plan = (rate: number): UplinkPlan => ({ track: "mine", mid: "0", encodings: [{ rid: "l", active: true, rung: "180p", max_bitrate_bps: rate, max_framerate: 15 }] });
+    peer.follow(plan(1));
+    await settle();
+    sender.setParameters = set;
+    peer.follow(plan(2));
+    await settle();
+    expect(sender.set.at(-1)?.encodings[0]?.maxBitrate).toBe(2);
+  });
+
+  it("restarts ICE when asked to", async () => {
+    const { peer, connection } = story();
+    peer.publish("microphone", fakeTrack("audio"));
+    await peer.createOffer("continue");
+    await peer.createOffer("ice_restart");
+    expect(connection.restarts).toEqual([false, true]);
+  });
+});
