@@ -96,6 +96,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
     let body = read_body(body).await?;
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ProblemCode::MalformedJson.because("a consult is a JSON object"));
+    }
     // The wording of serde names fields and places, never a value of a known text field.
     let request: ConsultRequest = serde_json::from_slice(&body)
         .map_err(|error| ProblemCode::MalformedJson.because(error.to_string()))?;

@@ -27,6 +27,8 @@ mod page;
 mod problem;
 mod recorder;
 pub mod redacted;
+#[cfg(test)]
+mod reference;
 mod registry;
 mod room;
 mod routes;

@@ -31,7 +31,7 @@ pub(crate) enum ProblemCode {
 
 /// The body of a problem.
 #[derive(Debug, Serialize, Deserialize)]
-struct ProblemBody {
+pub(crate) struct ProblemBody {
     r#type: String,
     title: String,
     status: u16,
