@@ -415,3 +415,7 @@ const REPORTED_GROWTH: f64 = 1.05;
 
 /// Without delay, overuse shows late: the HD rung, and no more.
 const MOST_WITHOUT_FEEDBACK: Bitrate = Bitrate::kbps(2_200);
+
+#[cfg(test)]
+#[path = "controller_tests.rs"]
+mod tests;

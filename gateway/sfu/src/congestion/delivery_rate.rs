@@ -40,9 +40,7 @@ impl Throughput {
 
 impl DeliveryRate {
     pub(crate) fn push(&mut self, packet: &DeliveredPacket) {
-        let latest = self.latest();
-        let jumped = packet.arrival > latest + CLOCK_JUMP || packet.arrival + CLOCK_JUMP < latest;
-        if jumped {
+        if packet.arrival.abs_diff(self.latest()) > CLOCK_JUMP {
             *self = Self::default();
         }
         self.first_arrival.get_or_insert(packet.arrival);

@@ -260,7 +260,7 @@ impl<T> Pacer<T> {
         probe.packets += 1;
         // Late polls are made up for, within a bound: the cluster's rate is what counts.
         let earliest = now.checked_sub(LONGEST_CATCH_UP).unwrap_or(now);
-        probe.next_at = probe.next_at.max(earliest) + size / probe.cluster.rate;
+        probe.next_at = probe.next_at.max(earliest) + (size / probe.cluster.rate).min(LONGEST_PROBE);
         if probe.sent >= probe.cluster.size && probe.packets >= probe.cluster.packets {
             self.probe = None;
         }

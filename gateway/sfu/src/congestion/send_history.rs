@@ -99,6 +99,7 @@ impl SendHistory {
                 Some(Resolution::Lost(LostPacket { sent, class: entry.class, probe: entry.probe }))
             }
             (Some(arrival), fate @ (Fate::UnderWay | Fate::Lost)) => {
+                let arrival = arrival.min(LATEST_ARRIVAL);
                 entry.fate = Fate::Arrived;
                 let packet = DeliveredPacket {
                     sent,
@@ -141,6 +142,9 @@ fn slot(sequence: u64) -> usize {
 
 /// Two seconds of a full room (eight pictures, about 8 Mbit/s): feedback that comes later is of no use.
 const CAPACITY: usize = 2_048;
+
+/// Reference times of feedback are 24 bits of 64 ms, which is twelve days; a parser may unwrap them a while.
+const LATEST_ARRIVAL: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 #[cfg(test)]
 mod tests {
