@@ -23,7 +23,7 @@ use crate::adapt::{AdaptOutput, Adaptation};
 use crate::counters::{Census, DropReason};
 use crate::directory::{ParticipantIndex, RoomIndex, Seat};
 use crate::dtls::DtlsEvent;
-use crate::forward::{ActiveSpeaker, Descent, Layer, SubscriptionIndex, Track, TrackIndex};
+use crate::forward::{ActiveSpeaker, Layer, SubscriptionIndex, Track, TrackIndex};
 use crate::ice::{ConnectivityCheck, Selection};
 use crate::limits::MAX_PARTICIPANTS;
 use crate::premises::Premises;
@@ -101,7 +101,9 @@ impl Room {
             (MediaAction::Subscribe(wish), Some(_)) => {
                 self.adaptation.handle_subscribe(now, id, wish.track, wish.max_lines);
             }
-            (MediaAction::Mute { track, muted }, Some(index)) => self.mute(now, index, track, muted, premises),
+            (MediaAction::Mute { track, muted }, Some(index)) => {
+                self.mute(now, index, track, muted, premises)
+            }
             (MediaAction::Report(report), Some(_)) => {
                 // A refused report is the page's affair; the verdict stands as it is.
                 let _ = self.adaptation.handle_report(now, id, &report);
@@ -295,12 +297,7 @@ impl Room {
         premises.report(self.id, report);
     }
 
-    fn fail_transport(
-        &mut self,
-        index: ParticipantIndex,
-        cause: TransportFailure,
-        premises: &mut Premises,
-    ) {
+    fn fail_transport(&mut self, index: ParticipantIndex, cause: TransportFailure, premises: &mut Premises) {
         let Some(participant) = self.participants[index.0].as_ref() else { return };
         let report = MediaReport::Transport { participant: participant.id, state: TransportState::Failed };
         premises.sample(Sample::TransportFailed { cause });
@@ -363,7 +360,9 @@ impl Room {
         target: Option<crate::adapt::Layer>,
     ) {
         let Some(index) = self.participant_index(subscriber) else { return };
-        let Some(track) = self.track_index(track).and_then(|place| self.tracks[place.0].as_mut()) else { return };
+        let Some(track) = self.track_index(track).and_then(|place| self.tracks[place.0].as_mut()) else {
+            return;
+        };
         let Some((_, place)) = track.subscribers.iter().find(|(one, _)| *one == index) else { return };
         let Some(participant) = self.participants[index.0].as_mut() else { return };
         let descent = participant.egress.descent(*place, track, now);
@@ -373,6 +372,7 @@ impl Room {
         // Ask at once: waiting for the next tick would cost a fifth of a second of picture.
         if let Some(wanted) = subscription.awaits_key_frame()
             && let Some(encoding) = track.encodings.get_mut(usize::from(wanted))
+            && encoding.ssrc.is_some()
         {
             encoding.key_frames.request(now);
         }
@@ -438,11 +438,11 @@ impl Room {
             let arrivals = participant.arrivals.poll_timeout().filter(|_| connected);
             [transport, egress, arrivals, participant.report_at.filter(|_| connected)]
         });
-        let of_tracks = self
-            .tracks
-            .iter()
-            .flatten()
-            .flat_map(|track| track.encodings.iter().map(|encoding| encoding.poll_timeout()));
+        let is_heard = |track: &&Track| {
+            self.participants[track.publisher.0].as_ref().is_some_and(Participant::is_connected)
+        };
+        let heard = self.tracks.iter().flatten().filter(is_heard).flat_map(|track| &track.encodings);
+        let of_tracks = heard.map(|encoding| encoding.poll_timeout().filter(|_| encoding.ssrc.is_some()));
         let own = [Some(self.measure_at), self.adaptation.poll_timeout()];
         of_participants.chain(of_tracks).chain(own).flatten().min().unwrap_or(self.measure_at)
     }

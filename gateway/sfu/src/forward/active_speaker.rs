@@ -162,6 +162,9 @@ mod tests {
         assert_eq!(story.talk(6_000, [QUIET, QUIET]), [None]);
         story.talk(2_000, [SPEAKING, QUIET]);
         story.speaker.remove(0);
-        assert_eq!(story.talk(2_000, [QUIET, SPEAKING]), [Some(1), None].into_iter().take(1).collect::<Vec<_>>());
+        assert_eq!(
+            story.talk(2_000, [QUIET, SPEAKING]),
+            [Some(1), None].into_iter().take(1).collect::<Vec<_>>()
+        );
     }
 }

@@ -10,8 +10,8 @@ use protocol::units::DataSize;
 
 use crate::burst::BurstSlab;
 use crate::congestion::{
-    CongestionController, Enqueued, Lane, LinkState, PacketClass, PacketStatus, Pacer, ProbeId, Release, Resend,
-    SentPacket, StartRate,
+    CongestionController, Enqueued, Lane, LinkState, Pacer, PacketClass, PacketStatus, ProbeId, Release,
+    Resend, SentPacket, StartRate,
 };
 use crate::counters::{Counters, DropReason};
 use crate::forward::layer_switch::Descent;
@@ -70,7 +70,9 @@ pub(crate) struct Outlet<'a> {
 impl Egress {
     pub(crate) fn new(now: Instant, class: NetworkClass) -> Self {
         let congestion = CongestionController::new(now, StartRate::of(class));
-        Self { pacer: Pacer::new(congestion.pace()), congestion,
+        Self {
+            pacer: Pacer::new(congestion.pace()),
+            congestion,
             subscriptions: Vec::new(),
             epoch: now,
             video: VideoFlow::Open,
@@ -173,8 +175,11 @@ impl Egress {
             let Some(record) = subscription.sent(sequence).copied() else { continue };
             let Some((_, payload)) = track.stored(record.encoding, record.source_sequence) else { continue };
             let size = wire_size(subscription.plain_size(payload.len() + 2));
-            let resend =
-                Resend { first_sent: record.first_sent, last_sent: record.last_sent, resends: record.resends };
+            let resend = Resend {
+                first_sent: record.first_sent,
+                last_sent: record.last_sent,
+                resends: record.resends,
+            };
             let parcel = Parcel::Again { subscription: index, sequence };
             match self.pacer.enqueue(now, Lane::Retransmission(resend), size, parcel) {
                 Enqueued::Queued | Enqueued::QueuedAfterDrop(_) => {
@@ -253,7 +258,8 @@ impl Egress {
     /// How a lower encoding of a track has to take over: at once, if the link cannot carry the one that
     /// flows.
     pub(crate) fn descent(&self, index: SubscriptionIndex, track: &Track, now: Instant) -> Descent {
-        let current = self.subscriptions.get(index.0).and_then(Option::as_ref).and_then(Subscription::current);
+        let current =
+            self.subscriptions.get(index.0).and_then(Option::as_ref).and_then(Subscription::current);
         let encoding = current.and_then(|layer| track.encodings.get(usize::from(layer.encoding)));
         let Some(encoding) = encoding else { return Descent::Graceful };
         let rates = encoding.meter.rates(now);
@@ -298,7 +304,9 @@ impl Egress {
         outlet: &mut Outlet<'_>,
     ) {
         let Some((subscription, track)) = subscribed(&mut self.subscriptions, index, tracks) else { return };
-        let Some((notes, payload)) = track.stored(departure.encoding, departure.source_sequence) else { return };
+        let Some((notes, payload)) = track.stored(departure.encoding, departure.source_sequence) else {
+            return;
+        };
         let write = |subscription: &mut Subscription, out: &mut Vec<u8>| {
             Some(subscription.write(now, departure, notes, payload, out))
         };
@@ -325,7 +333,8 @@ impl Egress {
             subscription.write_again(record, codec, notes, payload, out)
         };
         let stamp = Stamp { now, epoch: self.epoch, release };
-        if let Some(size) = seal(&mut self.congestion, stamp, subscription, Stream::Retransmission, outlet, write)
+        if let Some(size) =
+            seal(&mut self.congestion, stamp, subscription, Stream::Retransmission, outlet, write)
         {
             outlet.counters.retransmitted_bytes_out += size as u64;
         }
@@ -359,7 +368,9 @@ impl Egress {
 
     /// When [`Self::fill`] or [`Self::handle_timeout`] should be called next.
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        [self.pacer.poll_timeout(now), self.congestion.poll_timeout()].into_iter().flatten().min()
+        // Without a picture there is nothing to estimate for, and nothing to probe with.
+        let congestion = self.congestion.poll_timeout().filter(|_| self.can_pad());
+        [self.pacer.poll_timeout(now), congestion].into_iter().flatten().min()
     }
 }
 

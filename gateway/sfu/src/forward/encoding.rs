@@ -10,7 +10,9 @@ use crate::forward::media_clock::MediaClock;
 use crate::forward::packet_store::{AUDIO_CAPACITY, PacketNotes, PacketStore, VIDEO_CAPACITY};
 use crate::forward::subscription::Arrival;
 use crate::rtcp::{KeyFrameRequester, NackGenerator, Reception};
-use crate::rtp::{DescriptorError, ExtensionValues, LayerInfo, RtpHeader, SeqNo, Ssrc, Unwrapper, av1, h264, vp8, vp9};
+use crate::rtp::{
+    DescriptorError, ExtensionValues, LayerInfo, RtpHeader, SeqNo, Ssrc, Unwrapper, av1, h264, vp8, vp9,
+};
 use crate::sdp::{Codec, Rid};
 
 /// One received stream.
@@ -144,6 +146,8 @@ fn describe(codec: Codec, payload: &[u8], marker: bool) -> Result<LayerInfo, Des
         Codec::Vp9 => vp9::parse(payload),
         Codec::Av1 => av1::parse(payload, marker),
         Codec::H264(_) => h264::parse(payload, marker),
-        Codec::Opus | Codec::Red => Ok(LayerInfo { frame_start: true, frame_end: true, ..LayerInfo::default() }),
+        Codec::Opus | Codec::Red => {
+            Ok(LayerInfo { frame_start: true, frame_end: true, ..LayerInfo::default() })
+        }
     }
 }

@@ -84,14 +84,10 @@ mod tests {
             store.insert(notes(sequence), &[sequence as u8]);
         }
         let found = |store: &PacketStore, sequence| store.get(sequence).map(|(_, payload)| payload[0]);
-        assert_eq!((10..16).map(|s| found(&store, s)).collect::<Vec<_>>(), [
-            None,
-            Some(11),
-            None,
-            Some(13),
-            Some(14),
-            None
-        ]);
+        assert_eq!(
+            (10..16).map(|s| found(&store, s)).collect::<Vec<_>>(),
+            [None, Some(11), None, Some(13), Some(14), None]
+        );
         store.insert(notes(10), &[0]);
         assert_eq!(found(&store, 14), Some(14), "a late packet does not push a newer one out");
     }

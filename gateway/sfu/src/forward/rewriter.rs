@@ -127,9 +127,8 @@ impl Rewriter {
         let Some(mapping) = self.mapping else { return false };
         if packet.sequence <= mapping.highest {
             let place = self.places[packet.sequence as usize % WINDOW];
-            return place.is_some_and(|place| {
-                place.incoming == packet.sequence && place.fate == Fate::Placed
-            });
+            return place
+                .is_some_and(|place| place.incoming == packet.sequence && place.fate == Fate::Placed);
         }
         self.reserve_gap(mapping, packet.sequence);
         self.place(packet.sequence, Fate::Skipped, 0, 0);

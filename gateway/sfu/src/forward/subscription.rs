@@ -11,7 +11,8 @@ use crate::forward::rewriter::{Rewriter, Rewritten, StreamMark};
 use crate::forward::sent_history::{SentHistory, SentRecord};
 use crate::rtcp::{SenderReport, write_sender_report};
 use crate::rtp::{
-    CopiedExtensions, ExtensionMap, FixedHeader, HeaderTemplate, LayerInfo, Pt, SeqNo, Ssrc, WrittenHeader, pad,
+    CopiedExtensions, ExtensionMap, FixedHeader, HeaderTemplate, LayerInfo, Pt, SeqNo, Ssrc, WrittenHeader,
+    pad,
 };
 use crate::sdp::{Codec, Mid, NegotiatedCodec};
 use crate::srtp::RolloverCounter;
@@ -210,7 +211,8 @@ impl Subscription {
     ) -> u32 {
         let Some((placed_at, newest)) = self.newest else { return self.rewriter.last_timestamp() };
         let clock_rate = arrival.codec.clock_rate();
-        let elapsed = crate::forward::media_clock::ticks(now.saturating_duration_since(placed_at), clock_rate);
+        let elapsed =
+            crate::forward::media_clock::ticks(now.saturating_duration_since(placed_at), clock_rate);
         let by_arrival = newest.wrapping_add(elapsed.max(1));
         let by_reports = previous
             .and_then(|previous| translate(previous.encoding, arrival.timestamp))
@@ -330,7 +332,12 @@ impl Subscription {
     }
 
     /// Writes a packet of nothing but padding, on the stream for retransmissions.
-    pub(crate) fn write_padding(&mut self, codec: Codec, count: u8, out: &mut Vec<u8>) -> Option<WrittenHeader> {
+    pub(crate) fn write_padding(
+        &mut self,
+        codec: Codec,
+        count: u8,
+        out: &mut Vec<u8>,
+    ) -> Option<WrittenHeader> {
         let start = out.len();
         let fixed = self.rtx_header(codec, false, self.rewriter.last_timestamp())?;
         let header = self.template.write(out, fixed, &CopiedExtensions::default());

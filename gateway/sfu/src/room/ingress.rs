@@ -213,7 +213,8 @@ impl Room {
             Rtcp::ReceiverReport(report) => self.handle_report_blocks(now, index, report.blocks()),
             Rtcp::Twcc(feedback) => {
                 let Some(participant) = self.participants[index.0].as_mut() else { return };
-                let statuses: Vec<PacketStatus> = feedback.statuses(&mut participant.feedback_clock).collect();
+                let statuses: Vec<PacketStatus> =
+                    feedback.statuses(&mut participant.feedback_clock).collect();
                 participant.egress.handle_feedback(now, &statuses);
                 let (id, downlink) = (participant.id, downlink(&participant.egress.congestion().estimate()));
                 self.adaptation.handle_downlink(now, id, downlink);
@@ -227,21 +228,23 @@ impl Room {
     }
 
     /// The worst loss that a receiver report tells of what was sent.
-    fn handle_report_blocks(&mut self, now: Instant, index: ParticipantIndex, mut blocks: impl Iterator<Item = ReportBlock>) {
+    fn handle_report_blocks(
+        &mut self,
+        now: Instant,
+        index: ParticipantIndex,
+        mut blocks: impl Iterator<Item = ReportBlock>,
+    ) {
         let Some(participant) = self.participants[index.0].as_mut() else { return };
         if let Some(lost) = blocks.by_ref().map(|block| block.fraction_lost).max() {
             participant.egress.congestion().handle_receiver_loss(now, f64::from(lost) / 256.0);
         }
     }
 
-    fn handle_sender_report(
-        &mut self,
-        now: Instant,
-        index: ParticipantIndex,
-        report: SenderReport,
-    ) {
+    fn handle_sender_report(&mut self, now: Instant, index: ParticipantIndex, report: SenderReport) {
         let Some(participant) = self.participants[index.0].as_ref() else { return };
-        let Some(Destination::Media { track, encoding }) = participant.destination(report.ssrc) else { return };
+        let Some(Destination::Media { track, encoding }) = participant.destination(report.ssrc) else {
+            return;
+        };
         let Some(track) = self.tracks[track.0].as_mut() else { return };
         let clock_rate = track.codec().map_or(90_000, Codec::clock_rate);
         if let Some(encoding) = track.encodings.get_mut(encoding) {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use protocol::id::{ParticipantId, TrackId};
+use protocol::id::ParticipantId;
 use protocol::track::MediaKind;
 use protocol::units::Bitrate;
 
@@ -63,10 +63,9 @@ impl Room {
             for (_, subscription) in participant.egress.subscriptions() {
                 let track = self.tracks[subscription.track.0].as_ref();
                 let Some(track) = track.filter(|track| track.kind() == MediaKind::Video) else { continue };
-                let flowing = subscription.current().map(|layer| crate::adapt::Layer {
-                    encoding: layer.encoding,
-                    temporal: layer.temporal,
-                });
+                let flowing = subscription
+                    .current()
+                    .map(|layer| crate::adapt::Layer { encoding: layer.encoding, temporal: layer.temporal });
                 self.adaptation.handle_forwarded(now, participant.id, track.id, flowing.into());
             }
         }
@@ -108,7 +107,6 @@ impl Room {
             }
         }
     }
-
 }
 
 fn layers(now: Instant, track: &Track) -> Vec<LayerMeasure> {

@@ -271,11 +271,9 @@ impl Room {
                     Some(Wish::Publish(source)),
                     Some(GatewayDirection::Receive { .. }),
                 ) => self.tracks[track.0].as_ref().is_none_or(|track| track.source != source),
-                (
-                    Use::Subscribes(_),
-                    Some(Wish::Subscribe(track)),
-                    Some(GatewayDirection::Send { .. }),
-                ) => self.subscription_on(index, *mid, track).is_none(),
+                (Use::Subscribes(_), Some(Wish::Subscribe(track)), Some(GatewayDirection::Send { .. })) => {
+                    self.subscription_on(index, *mid, track).is_none()
+                }
                 _ => true,
             })
             .collect();
@@ -319,7 +317,11 @@ impl Room {
             publisher: participant.id,
             source,
             mid: line.mid.to_string(),
-            rids: if rids.is_empty() { vec![String::new()] } else { rids.iter().map(|rid| rid.to_string()).collect() },
+            rids: if rids.is_empty() {
+                vec![String::new()]
+            } else {
+                rids.iter().map(|rid| rid.to_string()).collect()
+            },
         };
         let announcement = protocol::track::Track { id, publisher: participant.id, source, muted: false };
         match self.tracks.get_mut(place.0) {
@@ -339,12 +341,15 @@ impl Room {
         track: TrackIndex,
         premises: &mut Premises,
     ) {
-        let (Some(participant), Some(published)) = (&mut self.participants[index.0], &mut self.tracks[track.0])
+        let (Some(participant), Some(published)) =
+            (&mut self.participants[index.0], &mut self.tracks[track.0])
         else {
             return;
         };
         let (mid, kind) = (line.mid, line.kind);
-        if let Some((_, Use::Subscribes(existing))) = participant.lines.iter().find(|(known, _)| *known == mid) {
+        if let Some((_, Use::Subscribes(existing))) =
+            participant.lines.iter().find(|(known, _)| *known == mid)
+        {
             if let Some(subscription) = participant.egress.subscription(*existing) {
                 subscription.renegotiate(line);
             }

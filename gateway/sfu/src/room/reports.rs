@@ -96,7 +96,13 @@ impl Room {
     }
 
     /// Receiver reports on what the participant publishes.
-    fn write_receptions(&mut self, now: Instant, index: ParticipantIndex, _: &mut Premises, out: &mut Vec<u8>) {
+    fn write_receptions(
+        &mut self,
+        now: Instant,
+        index: ParticipantIndex,
+        _: &mut Premises,
+        out: &mut Vec<u8>,
+    ) {
         let participant = self.participants[index.0].as_ref().filter(|_| self.is_due_for_reports(now, index));
         let Some(reporter) = participant.map(|participant| participant.rtcp_ssrc) else { return };
         let published = self.tracks.iter_mut().flatten().filter(|track| track.publisher == index);
@@ -120,7 +126,8 @@ impl Room {
         for (_, subscription) in participant.egress.subscriptions() {
             let Some(track) = self.tracks[subscription.track.0].as_ref() else { continue };
             let encoding = subscription.current().map_or(0, |layer| layer.encoding);
-            let clock = track.encodings.get(usize::from(encoding)).and_then(|encoding| encoding.clock.as_ref());
+            let clock =
+                track.encodings.get(usize::from(encoding)).and_then(|encoding| encoding.clock.as_ref());
             if let Some((ntp, timestamp)) = clock.map(|clock| clock.at(now)) {
                 subscription.write_sender_report(ntp, timestamp, out);
             }

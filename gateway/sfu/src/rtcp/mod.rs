@@ -1,4 +1,3 @@
-// LEAD TO HELPER rtp: my room/ and forward/ now use variant B for good (RtcpReader, request/poll, write_due, take_gave_up). FROZEN: no more renames, whatever my files look like at a moment. (Leave this line; I delete it.)
 //! RTCP (RFC 3550 §6, RFC 4585, RFC 5104, transport-wide congestion control): what arrives as typed values,
 //! what leaves as bytes at the end of a buffer, and the state behind reports, NACKs and key frame requests.
 
