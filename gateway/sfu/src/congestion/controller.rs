@@ -10,7 +10,8 @@ use super::arrival_groups::ArrivalGroups;
 use super::delivery_rate::DeliveryRate;
 use super::estimate::{Demand, Estimate, LinkState};
 use super::feedback_watch::{FeedbackWatch, Silence};
-use super::loss_control::{Fate, LossContext, LossControl, LossVerdict};
+use super::loss_control::{LossContext, LossControl, LossVerdict};
+use super::loss_window::{Fate, LossWindow};
 use super::pace::Pace;
 use super::packet::{PacketStatus, ProbeCluster, SentPacket};
 use super::probe_control::{ProbeControl, ProbeLink, ProbeView};
@@ -35,6 +36,8 @@ pub struct CongestionController {
     round_trip: RoundTrip,
     delivery: DeliveryRate,
     loss: LossControl,
+    /// Every first transmission, whoever is to blame for its loss.
+    media_loss: LossWindow,
     application_limit: ApplicationLimit,
     rate: RateControl,
     probes: ProbeControl,
@@ -76,6 +79,7 @@ impl CongestionController {
             round_trip: RoundTrip::default(),
             delivery: DeliveryRate::default(),
             loss: LossControl::default(),
+            media_loss: LossWindow::default(),
             application_limit: ApplicationLimit::default(),
             rate: RateControl::new(start.rate),
             probes: ProbeControl::new(start.probe),
@@ -200,7 +204,7 @@ impl CongestionController {
         Estimate {
             target: if state == LinkState::FeedbackLost { LEAST_TARGET } else { self.rate.target() },
             acknowledged: self.delivery.acknowledged(),
-            loss: if self.watch.has_heard() { self.loss.loss() } else { self.reported_loss.share },
+            loss: if self.watch.has_heard() { self.media_loss.share() } else { self.reported_loss.share },
             rtt: self.round_trip.smoothed(),
             queue_delay: self.queue.standing(),
             state,
@@ -232,6 +236,9 @@ impl CongestionController {
         self.queue.push(packet);
         self.delivery.push(packet);
         self.probes.handle_delivered(packet);
+        if packet.class.is_first_transmission() {
+            self.media_loss.count(now, fate);
+        }
         if packet.sent < self.distrust_before
             || packet.probe.is_some()
             || self.probes.overshadows(packet.sent)
@@ -249,6 +256,9 @@ impl CongestionController {
     fn digest_lost(&mut self, now: Duration, packet: &LostPacket, digest: &mut Digest) {
         digest.is_news = true;
         self.probes.handle_lost(packet);
+        if packet.class.is_first_transmission() {
+            self.media_loss.count(now, Fate::Lost);
+        }
         let is_evidence = packet.class.is_first_transmission()
             && packet.probe.is_none()
             && packet.sent >= self.distrust_before

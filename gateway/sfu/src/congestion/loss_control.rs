@@ -6,21 +6,16 @@ use std::time::Duration;
 
 use protocol::units::Bitrate;
 
+use super::loss_window::{Counts, Fate, LossWindow};
+
 /// The loss on one path.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LossControl {
-    window: [Counts; BUCKETS],
-    newest: u64,
+    window: LossWindow,
     /// The share that is lost whatever the rate.
     inherent: f64,
     trial: Option<Trial>,
     updated: Duration,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    sent: u32,
-    lost: u32,
 }
 
 /// The rate was lowered to see whether the loss answers.
@@ -54,17 +49,7 @@ pub(crate) struct LossContext {
 impl LossControl {
     /// Counts a first transmission that was sent at `sent` and reported at `now`.
     pub(crate) fn count(&mut self, now: Duration, sent: Duration, fate: Fate) {
-        self.advance(now);
-        let place = match fate {
-            Fate::Arrived | Fate::Lost => Some(self.newest),
-            // The loss to take back was counted lately.
-            Fate::ArrivedAfterAll => (0..BUCKETS as u64)
-                .filter_map(|ago| self.newest.checked_sub(ago))
-                .find(|bucket| self.window.get(slot(*bucket)).is_some_and(|counts| counts.lost > 0)),
-        };
-        if let Some(counts) = place.and_then(|place| self.window.get_mut(slot(place))) {
-            counts.count(fate);
-        }
+        self.window.count(now, fate);
         if let Some(trial) = &mut self.trial
             && sent >= trial.since
         {
@@ -72,20 +57,15 @@ impl LossControl {
         }
     }
 
-    /// The share lost over the last second.
-    pub(crate) fn loss(&self) -> f64 {
-        self.recent().share()
-    }
-
     /// What the loss asks for. Not to be called while delay explains it.
     pub(crate) fn judge(&mut self, now: Duration, context: &LossContext) -> LossVerdict {
-        self.advance(now);
-        let elapsed = now.saturating_sub(self.updated).min(BUCKET).as_secs_f64();
+        self.window.advance(now);
+        let elapsed = now.saturating_sub(self.updated).min(LONGEST_STEP).as_secs_f64();
         self.updated = now;
         match self.trial {
             Some(trial) => self.judge_trial(now, &trial, context.round_trip),
             None => {
-                let recent = self.persistent();
+                let recent = self.window.persistent();
                 if recent.sent < FEWEST_PACKETS {
                     return LossVerdict::Usual;
                 }
@@ -93,7 +73,7 @@ impl LossControl {
                 if loss < self.inherent {
                     self.inherent += (loss - self.inherent) * FORGETTING * elapsed;
                 }
-                if loss <= self.inherent + recent.margin(self.inherent) {
+                if loss <= self.inherent + margin(recent, self.inherent) {
                     return LossVerdict::Usual;
                 }
                 let Some(delivered) = context.delivered else { return LossVerdict::Usual };
@@ -111,7 +91,7 @@ impl LossControl {
 
     /// Forgets what was counted: the loss was made by an overload or an outage.
     pub(crate) fn discard(&mut self) {
-        self.window = [Counts::default(); BUCKETS];
+        self.window.clear();
         self.trial = None;
     }
 
@@ -124,7 +104,7 @@ impl LossControl {
             }
             return LossVerdict::Usual;
         }
-        self.window = [Counts::default(); BUCKETS];
+        self.window.clear();
         self.trial = None;
         let loss = trial.counts.share();
         let excess = (loss - self.inherent, trial.loss_before - self.inherent);
@@ -136,82 +116,17 @@ impl LossControl {
         self.inherent = loss.max(self.inherent).min(GREATEST_INHERENT);
         LossVerdict::Restore(trial.rate_before)
     }
-
-    fn recent(&self) -> Counts {
-        self.window.iter().fold(Counts::default(), |sum, counts| Counts {
-            sent: sum.sent + counts.sent,
-            lost: sum.lost + counts.lost,
-        })
-    }
-
-    /// What was lost beside the worst runs: a radio loses a run now and then, a full link loses all the time.
-    fn persistent(&self) -> Counts {
-        let mut buckets = self.window;
-        buckets.sort_unstable_by_key(|counts| counts.lost);
-        buckets.iter().take(BUCKETS - WORST_RUNS).fold(Counts::default(), |sum, counts| Counts {
-            sent: sum.sent + counts.sent,
-            lost: sum.lost + counts.lost,
-        })
-    }
-
-    fn advance(&mut self, now: Duration) {
-        let now = u64::try_from(now.as_millis() / BUCKET.as_millis()).unwrap_or(u64::MAX);
-        let passed = now.saturating_sub(self.newest).min(BUCKETS as u64);
-        for step in 1..=passed {
-            if let Some(counts) = self.window.get_mut(slot(now - passed + step)) {
-                *counts = Counts::default();
-            }
-        }
-        self.newest = self.newest.max(now);
-    }
 }
 
-/// What became of a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It arrived.
-    Arrived,
-    /// It was counted as lost, and arrived after all.
-    ArrivedAfterAll,
-    /// It is missing.
-    Lost,
+/// What chance alone may add to a loss of `expected`, and what is too little to bother.
+fn margin(counts: Counts, expected: f64) -> f64 {
+    let expected = expected.max(LEAST_EXPECTED);
+    let deviation = (expected * (1.0 - expected) / f64::from(counts.sent.max(1))).sqrt();
+    LEAST_MARGIN + DEVIATIONS * deviation
 }
 
-impl Counts {
-    fn count(&mut self, fate: Fate) {
-        match fate {
-            Fate::Arrived => self.sent = self.sent.saturating_add(1),
-            Fate::ArrivedAfterAll => self.lost = self.lost.saturating_sub(1),
-            Fate::Lost => {
-                self.sent = self.sent.saturating_add(1);
-                self.lost = self.lost.saturating_add(1);
-            }
-        }
-    }
-
-    fn share(&self) -> f64 {
-        if self.sent == 0 { 0.0 } else { f64::from(self.lost) / f64::from(self.sent) }
-    }
-
-    /// What chance alone may add to a loss of `expected`, and what is too little to bother.
-    fn margin(&self, expected: f64) -> f64 {
-        let expected = expected.max(LEAST_EXPECTED);
-        let deviation = (expected * (1.0 - expected) / f64::from(self.sent.max(1))).sqrt();
-        LEAST_MARGIN + DEVIATIONS * deviation
-    }
-}
-
-fn slot(bucket: u64) -> usize {
-    (bucket % BUCKETS as u64) as usize
-}
-
-const BUCKET: Duration = Duration::from_millis(100);
-
-/// One second of loss.
-const BUCKETS: usize = 10;
-
-/// Buckets of a second that two runs of loss touch.
-const WORST_RUNS: usize = 3;
+/// Time without feedback teaches nothing.
+const LONGEST_STEP: Duration = Duration::from_millis(100);
 
 /// Audio alone sends 50 packets a second.
 const FEWEST_PACKETS: u32 = 30;

@@ -42,6 +42,7 @@ mod estimate;
 mod feedback_watch;
 mod link_capacity;
 mod loss_control;
+mod loss_window;
 mod pace;
 mod pacer;
 mod packet;
