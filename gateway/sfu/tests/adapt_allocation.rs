@@ -231,7 +231,7 @@ fn assert_valid(room: &RoomSnapshot, allocation: &Allocation) {
         for (demand, layer) in one.demands.iter().zip(layers) {
             let Some(layer) = layer else { continue };
             assert!(allowed(room, demand, *layer), "{demand:?} {layer:?}");
-            cost = cost + price(room, demand, *layer);
+            cost += price(room, demand, *layer);
             used[demand.source] |= 1 << layer.encoding;
             total += utility(room, demand, *layer);
         }

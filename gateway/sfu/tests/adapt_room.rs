@@ -17,8 +17,11 @@ use sfu::adapt::{
 use sfu::config::{SfuConfig, SiteProfile};
 use sfu::sample::SwitchCause;
 
+/// What a test does to an end.
+type Change = fn(&mut End);
+
 /// One participant's end of the simulation. Links carry what they carry; the estimate doubles every
-/// second while something is wanted of it, and falls at once.
+/// second until it exceeds what is wanted of it by a third, and falls at once.
 struct End {
     id: ParticipantId,
     camera: TrackId,
@@ -193,7 +196,7 @@ impl Sim {
         let sent = self.sent_to(self.ends[index].id);
         let end = &mut self.ends[index];
         let grown = end.estimate.scaled(1.0 + STEP.as_secs_f64());
-        end.estimate = if grown < end.demand.scaled(1.1) { grown } else { end.estimate }.min(end.downlink);
+        end.estimate = if grown < end.demand.scaled(1.3) { grown } else { end.estimate }.min(end.downlink);
         let link = Downlink {
             estimate: end.estimate,
             acknowledged: sent.min(end.downlink),
@@ -379,7 +382,7 @@ fn an_overloaded_encoder_loses_hd() {
 
 #[test]
 fn a_lossy_or_distant_link_is_found_out() {
-    let worsen: [(&str, fn(&mut End), HdReason); 2] = [
+    let worsen: [(&str, Change, HdReason); 2] = [
         ("loss", |end| end.uplink_loss = 0.08, HdReason::Loss),
         ("rtt", |end| end.rtt = Duration::from_millis(400), HdReason::RoundTrip),
     ];

@@ -18,7 +18,9 @@ use super::classifier::{NetworkClassifier, ReportRefused, Verdict};
 use super::demand::demand;
 use super::measurement::{Downlink, LayerMeasure, Uplink};
 use super::output::{AdaptOutput, ForwardTarget, Layer};
-use super::room_state::{Pair, Participant, Publication, RoomState, SPENDABLE, Subscription, Track};
+use super::participant::{Participant, SPENDABLE};
+use super::published_track::{Publication, Track};
+use super::room_state::{Pair, RoomState, Subscription};
 use super::snapshot::{RoomSnapshot, SourceSnapshot};
 use super::uplink::{SourceNeeds, plan_uplink};
 use crate::config::{SfuConfig, SiteProfile};
@@ -204,8 +206,9 @@ impl Adaptation {
         track: TrackId,
         flowing: ForwardTarget,
     ) {
-        if let Some(subscription) = self.room.subscriptions.get_mut(&(subscriber, track)) {
-            subscription.flowing = Some(flowing);
+        if let Some(subscription) = self.room.subscriptions.get_mut(&(subscriber, track))
+            && subscription.flowing.replace(flowing) != Some(flowing)
+        {
             let sources = self.room.sources(now);
             self.tell_quality(now, subscriber, &sources);
         }

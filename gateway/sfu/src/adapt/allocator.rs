@@ -119,7 +119,7 @@ impl Allocator {
         if self.relieve(now, room, subscriber, link) == Relief::None
             && let Some(ideal) = ideal
         {
-            self.raise(now, ideal, link);
+            self.raise(now, room, subscriber, ideal, link);
         }
     }
 
@@ -281,14 +281,20 @@ impl Allocator {
     }
 
     /// Commits what has been affordable for long enough.
-    fn raise(&mut self, now: Instant, ideal: &[Option<Layer>], link: &LinkView) {
+    fn raise(
+        &mut self,
+        now: Instant,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+        ideal: &[Option<Layer>],
+        link: &LinkView,
+    ) {
         let congested = link.downlink.is_some_and(|downlink| match downlink.state {
             DownlinkState::Congested | DownlinkState::Silent => true,
             DownlinkState::Starting | DownlinkState::Steady => false,
         });
         let wish = ideal.to_vec();
-        let rises = self.memory.iter().zip(&wish).any(|(memory, layer)| *layer > memory.layer);
-        if congested || !rises {
+        if congested || !self.is_worthwhile(room, subscriber, &wish) {
             self.candidate = None;
             return;
         }
@@ -311,6 +317,32 @@ impl Allocator {
             memory.layer = layer;
         }
         self.candidate = None;
+    }
+
+    /// Whether a wish raises somebody, and by enough where it lowers somebody else: pictures that take turns
+    /// at one rung are worse than either.
+    fn is_worthwhile(
+        &self,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+        wish: &[Option<Layer>],
+    ) -> bool {
+        let compared = || self.memory.iter().map(|memory| memory.layer).zip(wish);
+        if !compared().any(|(layer, wish)| *wish > layer) {
+            return false;
+        }
+        if compared().all(|(layer, wish)| *wish >= layer) {
+            return true;
+        }
+        let worth = |layers: &mut dyn Iterator<Item = Option<Layer>>| -> u64 {
+            let demands = subscriber.demands.iter().zip(layers);
+            demands
+                .map(|(demand, layer)| knapsack::worth(room.sources.get(demand.source), demand, layer))
+                .sum()
+        };
+        let before = worth(&mut self.memory.iter().map(|memory| memory.layer));
+        let after = worth(&mut wish.iter().copied());
+        after as f64 >= before as f64 * WORTHWHILE
     }
 
     /// The longest of what the steps of a candidate ask for.
@@ -352,6 +384,9 @@ impl Memory {
         if returns || current.encoding == 0 { RETURN_PATIENCE } else { RAISE_PATIENCE }
     }
 }
+
+/// Gain over the present that a plan must bring to lower one picture for another.
+const WORTHWHILE: f64 = 1.1;
 
 /// A step up to another encoding needs this much lasting evidence.
 const RAISE_PATIENCE: Duration = Duration::from_secs(3);

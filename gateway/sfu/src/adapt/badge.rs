@@ -8,7 +8,8 @@ use protocol::quality::RungReason;
 use protocol::track::TrackSource;
 
 use super::output::{ForwardTarget, Layer};
-use super::room_state::{RoomState, Subscription, Track};
+use super::published_track::Track;
+use super::room_state::{RoomState, Subscription};
 use super::snapshot::{SourceSnapshot, fills};
 
 /// What holds a subscription at its rung.

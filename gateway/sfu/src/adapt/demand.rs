@@ -30,7 +30,7 @@ pub(super) fn demand(
         current += present;
         next += above.unwrap_or(present).max(present);
     }
-    let next = if rises { next.scaled(PROBE_EXCESS / spendable).max(current) } else { current };
+    let next = if rises { next.scaled(PROBED_SHARE / spendable).max(current) } else { current };
     [floor, current, next].map(rounded)
 }
 
@@ -74,5 +74,7 @@ fn rounded(rate: Bitrate) -> Bitrate {
 const ROUNDING: Bitrate = Bitrate::kbps(50);
 const TOP_TEMPORAL: u8 = 2;
 
-/// A probe that just reaches the next step would leave the estimate a hair below it.
-const PROBE_EXCESS: f64 = 1.08;
+/// Congestion control treats the next step as a price and looks for a quarter more than it, whereas
+/// allocation wants its own margins on top of the price: this share of the estimate that allocation needs
+/// makes the two meet, with a little to spare.
+const PROBED_SHARE: f64 = 0.84;

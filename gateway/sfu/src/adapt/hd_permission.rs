@@ -3,35 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use protocol::ladder::Rung;
-use protocol::media_message::EncoderLimit;
-use protocol::quality::{HdMode, HdReason};
-use protocol::units::Bitrate;
+use protocol::quality::HdReason;
 
-use super::classifier::Verdict;
-use super::measurement::{Downlink, DownlinkState, LayerMeasure, Uplink};
-use super::policy;
-
-/// What is known of a directed pair when its permission is decided.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PairEvidence {
-    /// Which classes are HD-grade.
-    pub mode: HdMode,
-    /// The publisher's network.
-    pub publisher: Verdict,
-    /// The subscriber's network.
-    pub subscriber: Verdict,
-    /// The publisher's link, once measured.
-    pub uplink: Option<Uplink>,
-    /// The subscriber's link, once measured.
-    pub downlink: Option<Downlink>,
-    /// The HD encoding as it arrives.
-    pub hd_encoding: LayerMeasure,
-    /// What holds the publisher's encoder back.
-    pub encoder_limit: EncoderLimit,
-    /// The subscriber has a use for HD: a large tile of a camera that is not muted.
-    pub wanted: bool,
-}
+use super::hd_objection::{
+    PairEvidence, class_objection, downlink_objection, is_measured, link_objection, severe_objection,
+    trouble, uplink_objection,
+};
 
 /// What a pair may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -307,107 +284,6 @@ fn elapsed(since: Instant, now: Instant) -> Duration {
     now.saturating_duration_since(since)
 }
 
-fn is_measured(link: &Downlink) -> bool {
-    match link.state {
-        DownlinkState::Starting | DownlinkState::Silent => false,
-        DownlinkState::Steady | DownlinkState::Congested => true,
-    }
-}
-
-fn class_objection(pair: &PairEvidence) -> Option<HdReason> {
-    if !policy::hd_grade(pair.mode, pair.publisher.class) {
-        Some(HdReason::PublisherClass)
-    } else if !policy::hd_grade(pair.mode, pair.subscriber.class) {
-        Some(HdReason::SubscriberClass)
-    } else if !(pair.publisher.proven && pair.subscriber.proven) {
-        Some(HdReason::EvidenceWeak)
-    } else {
-        None
-    }
-}
-
-/// What takes a permission away if it lasts.
-fn severe_objection(pair: &PairEvidence) -> Option<HdReason> {
-    if let Some(reason) = trouble(pair) {
-        Some(reason)
-    } else if hopeless(pair) {
-        Some(HdReason::DownlinkUnproven)
-    } else if pair.wanted && pair.uplink.is_some() && !pair.hd_encoding.alive {
-        Some(HdReason::UplinkUnproven)
-    } else {
-        None
-    }
-}
-
-/// Links or an encoder that behave too badly for HD, whatever their room.
-fn trouble(pair: &PairEvidence) -> Option<HdReason> {
-    let too_long = |rtt: Duration| rtt > REVOKING_RTT;
-    let lossy = |loss: f64| loss > REVOKING_LOSS;
-    if pair.encoder_limit == EncoderLimit::Cpu {
-        Some(HdReason::EncoderLimited)
-    } else if pair.uplink.is_some_and(|link| lossy(link.loss))
-        || pair.downlink.is_some_and(|link| lossy(link.loss))
-    {
-        Some(HdReason::Loss)
-    } else if pair.uplink.and_then(|link| link.rtt).is_some_and(too_long)
-        || pair.downlink.is_some_and(|link| too_long(link.rtt))
-    {
-        Some(HdReason::RoundTrip)
-    } else {
-        None
-    }
-}
-
-/// The downlink is measured to be far from carrying HD.
-fn hopeless(pair: &PairEvidence) -> bool {
-    let least = hd_price(pair).scaled(HOPELESS);
-    pair.wanted && pair.downlink.is_some_and(|link| is_measured(&link) && link.estimate < least)
-}
-
-/// A publisher proves its uplink by sending HD: alive, at full size and rate, not held back.
-fn uplink_objection(pair: &PairEvidence) -> Option<HdReason> {
-    let hd = pair.hd_encoding;
-    let small = hd.height.is_some_and(|height| height < PROVEN_HD_LINES);
-    let slow = hd.frame_rate > 0.0 && hd.frame_rate < PROVEN_FRAME_RATE;
-    let limited = match pair.encoder_limit {
-        EncoderLimit::Bandwidth => true,
-        EncoderLimit::None | EncoderLimit::Cpu | EncoderLimit::Other => false,
-    };
-    (!hd.alive || small || slow || limited).then_some(HdReason::UplinkUnproven)
-}
-
-fn downlink_objection(pair: &PairEvidence) -> Option<HdReason> {
-    let enough = pair
-        .downlink
-        .is_some_and(|link| is_measured(&link) && link.estimate >= hd_price(pair).scaled(PROVEN_ROOM));
-    (!enough).then_some(HdReason::DownlinkUnproven)
-}
-
-/// How well both links must behave before a grant.
-fn link_objection(pair: &PairEvidence) -> Option<HdReason> {
-    if pair.encoder_limit == EncoderLimit::Cpu {
-        return Some(HdReason::EncoderLimited);
-    }
-    let (Some(uplink), Some(downlink)) = (pair.uplink, pair.downlink) else { return None };
-    let up_rtt = uplink.rtt.unwrap_or(downlink.rtt);
-    if uplink.loss > GRANTING_LOSS || downlink.loss > GRANTING_LOSS {
-        Some(HdReason::Loss)
-    } else if up_rtt > GRANTING_RTT || downlink.rtt > GRANTING_RTT {
-        Some(HdReason::RoundTrip)
-    } else if downlink.jitter > GRANTING_JITTER {
-        Some(HdReason::Jitter)
-    } else {
-        None
-    }
-}
-
-/// What HD costs: as measured where it flows, but not less than a quiet picture that starts to move.
-fn hd_price(pair: &PairEvidence) -> Bitrate {
-    let [.., measured] = pair.hd_encoding.cumulative;
-    let floor = Rung::HD.nominal_bitrate().scaled(QUIET_PICTURE);
-    if pair.hd_encoding.alive { measured.max(floor) } else { Rung::HD.nominal_bitrate() }
-}
-
 /// A pair whose classes become HD-grade within this time of its first decision still starts high.
 const FIRST_VERDICTS: Duration = Duration::from_secs(10);
 
@@ -444,35 +320,19 @@ const ROUND_TRIP_PATIENCE: Duration = Duration::from_secs(3);
 /// of permission costs a cool-down.
 const ROOM_PATIENCE: Duration = Duration::from_secs(20);
 
-const GRANTING_LOSS: f64 = 0.02;
-const REVOKING_LOSS: f64 = 0.05;
-
-/// Per leg; two such legs and the codecs stay within 250 ms one way.
-const GRANTING_RTT: Duration = Duration::from_millis(120);
-const REVOKING_RTT: Duration = Duration::from_millis(250);
-const GRANTING_JITTER: Duration = Duration::from_millis(30);
-
-/// Room over the price that a downlink must show.
-const PROVEN_ROOM: f64 = 1.2;
-
-/// A downlink below this share of the price is not about to carry HD.
-const HOPELESS: f64 = 0.5;
-
-/// Share of the nominal price that a picture at rest is counted with.
-const QUIET_PICTURE: f64 = 0.7;
-
-/// 720 lines less what an encoder trims to its alignment.
-const PROVEN_HD_LINES: u16 = 700;
-
-/// HD below this frame rate is not HD.
-const PROVEN_FRAME_RATE: f64 = 20.0;
-
 #[cfg(test)]
 mod tests {
+    use protocol::media_message::EncoderLimit;
     use protocol::network_class::NetworkClass;
+    use protocol::quality::HdMode;
+    use protocol::units::Bitrate;
 
-    use super::super::evidence::Trust;
     use super::*;
+    use crate::adapt::classifier::Verdict;
+    use crate::adapt::evidence::Trust;
+    use crate::adapt::measurement::{Downlink, DownlinkState, LayerMeasure, Uplink};
+
+    type Change = fn(&mut PairEvidence);
 
     fn on(class: NetworkClass) -> Verdict {
         Verdict { class, confidence: 0.95, trust: Trust::Site, proven: true }
@@ -506,6 +366,7 @@ mod tests {
             },
             encoder_limit: EncoderLimit::None,
             wanted: true,
+            flowing: false,
         }
     }
 
@@ -546,7 +407,7 @@ mod tests {
 
     #[test]
     fn every_objection_has_its_reason() {
-        let table: [(HdReason, fn(&mut PairEvidence)); 8] = [
+        let table: [(HdReason, Change); 8] = [
             (HdReason::Granted, |_| {}),
             (HdReason::PublisherClass, |pair| pair.publisher = on(NetworkClass::FourG)),
             (HdReason::SubscriberClass, |pair| pair.subscriber = on(NetworkClass::Wifi)),

@@ -90,6 +90,12 @@ pub(super) fn solve(lists: &[Vec<Choice>], budget: Bitrate) -> Vec<Option<Choice
     picked
 }
 
+/// What a layer is worth to a demand; nothing where it is not there.
+pub(super) fn worth(source: Option<&SourceSnapshot>, demand: &DemandSnapshot, layer: Option<Layer>) -> u64 {
+    let encoding = layer.and_then(|layer| source?.encodings.get(usize::from(layer.encoding)));
+    encoding.zip(layer).map_or(0, |(encoding, layer)| utility(encoding, layer.temporal, demand))
+}
+
 /// What one layer costs.
 pub(super) fn price(
     encoding: &EncodingSnapshot,

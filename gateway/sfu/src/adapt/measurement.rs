@@ -12,7 +12,7 @@ pub const TEMPORAL_LAYERS: usize = 3;
 pub struct Downlink {
     /// The send-side estimate.
     pub estimate: Bitrate,
-    /// What the subscriber acknowledged of late.
+    /// What the subscriber acknowledged of late; zero while unknown.
     pub acknowledged: Bitrate,
     /// The round trip.
     pub rtt: Duration,
@@ -57,7 +57,8 @@ pub struct Uplink {
 pub struct LayerMeasure {
     /// Packets arrive.
     pub alive: bool,
-    /// Lines of the picture, once a key frame has told.
+    /// Lines of the picture as `Rung` counts them, once a key frame has told: its shorter side, so that a
+    /// phone held upright sends no more lines than one held sideways.
     pub height: Option<u16>,
     /// Rate up to and including each temporal layer; without temporal layers all three are equal.
     pub cumulative: [Bitrate; TEMPORAL_LAYERS],

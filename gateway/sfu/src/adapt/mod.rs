@@ -12,11 +12,14 @@ mod badge;
 mod classifier;
 mod demand;
 mod evidence;
+mod hd_objection;
 mod hd_permission;
 mod knapsack;
 mod measurement;
 mod output;
+mod participant;
 pub mod policy;
+mod published_track;
 mod room_state;
 mod snapshot;
 mod uplink;
@@ -26,10 +29,11 @@ pub use allocate::{Allocation, allocate};
 pub use allocator::{Allocator, LinkView};
 pub use classifier::{MAX_REPORTS_PER_SECOND, NetworkClassifier, ReportRefused, Verdict};
 pub use evidence::Trust;
-pub use hd_permission::{HdDecision, HdPermission, PairEvidence};
+pub use hd_objection::PairEvidence;
+pub use hd_permission::{HdDecision, HdPermission};
 pub use measurement::{Downlink, DownlinkState, LayerMeasure, TEMPORAL_LAYERS, Uplink};
 pub use output::{AdaptOutput, ForwardTarget, Layer};
-pub use room_state::Publication;
+pub use published_track::Publication;
 pub use snapshot::{
     DemandSnapshot, EncodingSnapshot, Pricing, Priority, RoomSnapshot, SourceSnapshot, SubscriberSnapshot,
 };

@@ -100,8 +100,8 @@ pub enum AdaptOutput {
         floor: Bitrate,
         /// What is sent.
         current: Bitrate,
-        /// The estimate that would allow the next step up: what to probe for. Equal to `current` where
-        /// nothing better is wanted.
+        /// What everything would cost after the next step up: probe for a quarter more. Equal to `current`
+        /// where nothing better is wanted.
         next: Bitrate,
     },
 }

@@ -6,72 +6,18 @@ use std::time::{Duration, Instant};
 
 use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
-use protocol::media_message::EncoderLimit;
-use protocol::network_class::NetworkClass;
-use protocol::quality::{HdMode, HdReason, PairQuality, RungReason};
-use protocol::track::{MediaKind, Role, TrackSource};
+use protocol::quality::{HdMode, HdReason, RungReason};
+use protocol::track::TrackSource;
 use protocol::units::Bitrate;
 
-use super::allocator::{Allocator, LinkView};
-use super::classifier::NetworkClassifier;
-use super::hd_permission::{HdDecision, HdPermission, PairEvidence};
-use super::measurement::{Downlink, DownlinkState, LayerMeasure, TEMPORAL_LAYERS, Uplink};
+use super::hd_objection::PairEvidence;
+use super::hd_permission::{HdDecision, HdPermission};
 use super::output::{ForwardTarget, Layer};
+use super::participant::Participant;
 use super::policy;
-use super::snapshot::{
-    DemandSnapshot, EncodingSnapshot, Pricing, Priority, SourceSnapshot, SubscriberSnapshot, fills,
-};
-use super::uplink::{EncodingTarget, UplinkWish};
-use crate::limits::MAX_ENCODINGS;
-
-/// A track as it is published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
-    /// Its id.
-    pub track: TrackId,
-    /// Who publishes it.
-    pub publisher: ParticipantId,
-    /// What it shows or carries; audio counts for the reserve only.
-    pub source: TrackSource,
-    /// The media description (`a=mid`) that carries it.
-    pub mid: String,
-    /// The RIDs of its encodings, lowest first; one entry, possibly empty, without simulcast. At most
-    /// [`MAX_ENCODINGS`](crate::limits::MAX_ENCODINGS) count.
-    pub rids: Vec<String>,
-}
-
-/// One participant.
-pub(super) struct Participant {
-    joined_at: Instant,
-    pub(super) role: Role,
-    pub(super) classifier: NetworkClassifier,
-    pub(super) allocator: Allocator,
-    pub(super) uplink: Option<Uplink>,
-    pub(super) downlink: Option<Downlink>,
-    /// The largest estimate of late, for what should stay warm.
-    peak: Option<(Bitrate, Instant)>,
-    roomy_downlink_since: Option<Instant>,
-    clean_uplink_since: Option<Instant>,
-    /// The video tracks that it subscribes to, in the order of its allocator's demands.
-    pub(super) demands: Vec<TrackId>,
-    /// What was last said of it.
-    pub(super) quality: Vec<PairQuality>,
-    pub(super) demand: Option<[Bitrate; 3]>,
-    pub(super) said_class: NetworkClass,
-}
-
-/// One track.
-pub(super) struct Track {
-    published_at: Instant,
-    pub(super) publication: Publication,
-    pub(super) muted: bool,
-    pub(super) encoder_limit: EncoderLimit,
-    pub(super) plan: Vec<EncodingTarget>,
-    pub(super) planned_at: Instant,
-    layers: [(LayerMeasure, Option<Instant>); MAX_ENCODINGS],
-    pub(super) source_lines: Option<(u16, Instant)>,
-    small_since: Option<Instant>,
-}
+use super::published_track::{Publication, Track};
+use super::snapshot::{DemandSnapshot, Pricing, Priority, SourceSnapshot, SubscriberSnapshot, fills};
+use super::uplink::UplinkWish;
 
 /// One subscription to a video track.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +29,15 @@ pub(super) struct Subscription {
     /// What really flows, where the room tells.
     pub(super) flowing: Option<ForwardTarget>,
     pub(super) hd_since: Option<Instant>,
+}
+
+impl Subscription {
+    /// Whether HD is not only decided but flows, as far as the room tells.
+    fn flows_in_hd(&self) -> bool {
+        let target = self.target.map(|layer| layer.encoding);
+        let flowing = self.flowing.map(|flowing| Option::<Layer>::from(flowing).map(|layer| layer.encoding));
+        self.rung >= Rung::HD && flowing.is_none_or(|flowing| flowing == target)
+    }
 }
 
 /// The HD permission of a pair, as last decided.
@@ -100,197 +55,6 @@ pub(super) struct RoomState {
     pub(super) subscriptions: BTreeMap<(ParticipantId, TrackId), Subscription>,
     /// By publisher and subscriber.
     pub(super) pairs: BTreeMap<(ParticipantId, ParticipantId), Pair>,
-}
-
-impl Participant {
-    pub(super) fn new(now: Instant, role: Role, classifier: NetworkClassifier) -> Self {
-        Self {
-            joined_at: now,
-            role,
-            classifier,
-            allocator: Allocator::new(now),
-            uplink: None,
-            downlink: None,
-            peak: None,
-            roomy_downlink_since: None,
-            clean_uplink_since: None,
-            demands: Vec::new(),
-            quality: Vec::new(),
-            demand: None,
-            said_class: NetworkClass::Unknown,
-        }
-    }
-
-    pub(super) fn measure_downlink(&mut self, now: Instant, downlink: Downlink) {
-        let held = self.peak.filter(|(peak, at)| {
-            *peak > downlink.estimate && now.saturating_duration_since(*at) < PEAK_MEMORY
-        });
-        self.peak = held.or(Some((downlink.estimate, now)));
-        let roomy = downlink.estimate >= SUSTAINED_ROOM;
-        self.roomy_downlink_since = roomy.then(|| self.roomy_downlink_since.unwrap_or(now));
-        self.downlink = Some(downlink);
-    }
-
-    pub(super) fn measure_uplink(&mut self, now: Instant, uplink: Uplink) {
-        let clean = uplink.loss <= CLEAN_LOSS;
-        self.clean_uplink_since = clean.then(|| self.clean_uplink_since.unwrap_or(now));
-        self.uplink = Some(uplink);
-    }
-
-    /// The estimate to plan with. A steady link carries at least what was just acknowledged.
-    fn estimate(&self) -> Bitrate {
-        match self.downlink {
-            None => START_ESTIMATE,
-            Some(Downlink { estimate, acknowledged, state: DownlinkState::Steady, .. }) => {
-                estimate.max(acknowledged)
-            }
-            Some(downlink) => downlink.estimate,
-        }
-    }
-
-    /// What all video may cost, given what audio takes.
-    pub(super) fn budget(&self, audio: Bitrate) -> Bitrate {
-        let estimate = self.estimate();
-        let budget = estimate.scaled(SPENDABLE) - audio;
-        // As long as anything flows, a small picture of few frames shows more than none.
-        if estimate >= LEAST_FOR_VIDEO { budget.max(LEAST_PICTURE) } else { budget }
-    }
-
-    pub(super) fn link_view(&self, audio: Bitrate) -> LinkView {
-        let floor = self.budget(audio);
-        let relief = self
-            .downlink
-            .map_or(floor, |link| link.acknowledged.min(link.estimate).scaled(HOLD_SHARE) - audio);
-        let hold = (self.estimate().scaled(1.0 / HOLD_SHARE) - audio).max(floor);
-        LinkView { hold, relief: relief.max(LEAST_PICTURE), downlink: self.downlink }
-    }
-
-    /// The most that its video could have cost within the last seconds; `None` while the estimate still
-    /// climbs from where every call starts.
-    fn recent_budget(&self, now: Instant, audio: Bitrate) -> Option<Bitrate> {
-        self.peak.filter(|_| !self.allocator.is_starting(now)).map(|(peak, _)| peak.scaled(SPENDABLE) - audio)
-    }
-}
-
-impl Track {
-    pub(super) fn new(now: Instant, publication: Publication) -> Self {
-        Self {
-            published_at: now,
-            publication,
-            muted: false,
-            encoder_limit: EncoderLimit::None,
-            plan: Vec::new(),
-            planned_at: now,
-            layers: Default::default(),
-            source_lines: None,
-            small_since: None,
-        }
-    }
-
-    pub(super) fn is_video(&self) -> bool {
-        self.publication.source.kind() == MediaKind::Video
-    }
-
-    pub(super) fn encodings(&self) -> usize {
-        self.publication.rids.len().clamp(1, MAX_ENCODINGS)
-    }
-
-    /// Returns whether an encoding came or went.
-    pub(super) fn measure_layers(&mut self, now: Instant, measures: &[LayerMeasure]) -> bool {
-        let mut changed = false;
-        for ((measure, alive_since), new) in self.layers.iter_mut().zip(measures) {
-            changed |= measure.alive != new.alive;
-            *measure = *new;
-            *alive_since = new.alive.then(|| alive_since.unwrap_or(now));
-        }
-        self.learn_source_lines(now);
-        changed
-    }
-
-    pub(super) fn limit_encoder(&mut self, limit: EncoderLimit) {
-        self.encoder_limit = limit;
-        self.small_since = None;
-    }
-
-    /// The encoding that is planned to carry HD, as it arrives.
-    fn hd_encoding(&self) -> LayerMeasure {
-        let hd =
-            self.plan.iter().zip(&self.layers).rev().find(|(plan, _)| plan.active && plan.rung >= Rung::HD);
-        hd.map_or_else(LayerMeasure::default, |(_, (measure, _))| *measure)
-    }
-
-    /// An unhindered encoder that sends fewer lines than it may shows how small the camera is.
-    fn learn_source_lines(&mut self, now: Instant) {
-        if self.source_lines.is_some_and(|(_, at)| now.saturating_duration_since(at) >= SOURCE_MEMORY) {
-            self.source_lines = None;
-        }
-        let top = self.plan.iter().zip(&self.layers).rev().find(|(plan, _)| plan.active);
-        let Some((plan, (LayerMeasure { alive: true, height: Some(height), .. }, _))) = top else {
-            self.small_since = None;
-            return;
-        };
-        let asked_for_long = now.saturating_duration_since(self.planned_at) >= PLAN_GRACE;
-        let small = u32::from(*height) * 20 < u32::from(plan.rung.lines()) * 19;
-        if !(small && asked_for_long && self.encoder_limit == EncoderLimit::None) {
-            self.small_since = None;
-            return;
-        }
-        let since = *self.small_since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= SMALL_PATIENCE {
-            self.source_lines = Some((*height, now));
-        }
-    }
-
-    pub(super) fn rung_of(&self, now: Instant, encoding: usize) -> Rung {
-        let planned = self.plan.get(encoding).map_or(Rung::P180, |plan| plan.rung);
-        let measured = self.layers.get(encoding).and_then(|(measure, _)| measure.height).map(|height| {
-            // Encoders trim to their alignment.
-            Rung::at_most(height.saturating_add(height / 20)).max(Rung::P180)
-        });
-        match measured {
-            None => planned,
-            // The publisher needs a moment to follow its plan.
-            Some(measured) if now.saturating_duration_since(self.planned_at) < PLAN_GRACE => {
-                measured.min(planned)
-            }
-            Some(measured) => measured,
-        }
-    }
-
-    fn snapshot(&self, now: Instant) -> SourceSnapshot {
-        let fastest = self.layers.iter().map(|(measure, _)| measure.frame_rate).fold(0.0, f64::max);
-        let settling = now.saturating_duration_since(self.planned_at) < SETTLING;
-        let lowest_alive = self.layers.iter().position(|(measure, _)| measure.alive);
-        let encodings = (0..self.encodings()).map(|index| {
-            let (measure, alive_since) = self.layers[index];
-            let ripe = alive_since.is_some_and(|since| now.saturating_duration_since(since) >= RIPE);
-            let planned = self.plan.get(index).is_some_and(|plan| plan.active);
-            let usable = match lowest_alive {
-                _ if self.muted => planned,
-                // Nothing arrives: the lowest is what comes first.
-                None => index == 0,
-                Some(lowest) => measure.alive && (ripe || index == lowest),
-            };
-            let ceiling = self.plan.get(index).map_or(Bitrate::ZERO, |plan| plan.max_bitrate);
-            let [.., whole] = measure.cumulative;
-            let cumulative = if whole == Bitrate::ZERO {
-                EXPECTED_SHARES.map(|share| ceiling.scaled(share))
-            } else {
-                measure.cumulative
-            };
-            let known_rate = measure.frame_rate > 0.0 && fastest > 0.0;
-            EncodingSnapshot {
-                usable,
-                expected: measure.alive || !planned || settling,
-                rung: self.rung_of(now, index),
-                cumulative,
-                ceiling,
-                temporal_layers: measure.temporal_layers,
-                relative_frame_rate: if known_rate { measure.frame_rate / fastest } else { 1.0 },
-            }
-        });
-        SourceSnapshot { uplink: 0, encodings: encodings.collect() }
-    }
 }
 
 impl Pair {
@@ -340,10 +104,7 @@ impl RoomState {
         };
         let cap =
             policy::cap(self.mode, *source, from.classifier.verdict().class, to.classifier.verdict().class);
-        let lasting = |since: Option<Instant>| {
-            since.is_some_and(|since| now.saturating_duration_since(since) >= SUSTAINED_FOR)
-        };
-        let sustained = lasting(to.roomy_downlink_since) && lasting(from.clean_uplink_since);
+        let sustained = to.has_lasting_room(now) && from.has_lasting_order(now);
         policy::PairCap { rung: if sustained { cap.sustained } else { cap.rung }, ..cap }
     }
 
@@ -456,6 +217,7 @@ impl RoomState {
                 hd_encoding: track.hd_encoding(),
                 encoder_limit: track.encoder_limit,
                 wanted: self.wants_hd(track, *id, subscription),
+                flowing: subscription.flows_in_hd(),
             };
             let slot = pairs.entry((publisher, *subscriber)).or_insert(evidence);
             // Of several cameras, the one that is shown large counts.
@@ -482,46 +244,9 @@ impl RoomState {
     }
 }
 
-/// Until congestion control says something: what nearly every link carries.
-const START_ESTIMATE: Bitrate = Bitrate::kbps(600);
-
-/// Share of the estimate that media may take; the rest is for RTCP, repair and error.
-pub(super) const SPENDABLE: f64 = 0.9;
-
-/// What flows may stay until the estimate falls below this share of it.
-const HOLD_SHARE: f64 = 0.85;
-
-/// 180 lines at a quarter of the frame rate.
-const LEAST_PICTURE: Bitrate = Bitrate::kbps(60);
-const LEAST_FOR_VIDEO: Bitrate = Bitrate::kbps(100);
-
 /// A voice with forward error correction, for as many as speak at once.
 const AUDIO_RATE: Bitrate = Bitrate::kbps(40);
 const MAX_SPEAKERS: usize = 3;
 
-/// Encodings stay warm for this long after the estimate has left their reach.
-const PEAK_MEMORY: Duration = Duration::from_secs(5);
-
-/// What lifts the cap of a pair of 4G and an unknown cellular network, and for how long it must last.
-const SUSTAINED_ROOM: Bitrate = Bitrate::kbps(1_500);
-const SUSTAINED_FOR: Duration = Duration::from_secs(8);
-const CLEAN_LOSS: f64 = 0.02;
-
-/// An encoding must have arrived for this long before a step up to it; its rate is not known earlier.
-const RIPE: Duration = Duration::from_millis(500);
-
-/// A publisher follows a plan within this time: a message, and a key frame of another size.
-const PLAN_GRACE: Duration = Duration::from_secs(3);
-
-/// An encoding that is asked for and has not come after this time is not to be expected.
-const SETTLING: Duration = Duration::from_secs(10);
-
 /// A page subscribes within this time of joining, or of a track's coming.
 const PRESUMED_FOR: Duration = Duration::from_secs(5);
-
-/// How long an unhindered encoder must send less than it may, and how long that is believed.
-const SMALL_PATIENCE: Duration = Duration::from_secs(4);
-const SOURCE_MEMORY: Duration = Duration::from_secs(60);
-
-/// Rates of the temporal layers over the whole, before they are measured.
-const EXPECTED_SHARES: [f64; TEMPORAL_LAYERS] = [0.4, 0.6, 1.0];

@@ -1,0 +1,180 @@
+//! What decisions need to know of one published track: its plan, and its encodings as they arrive.
+
+use std::time::{Duration, Instant};
+
+use protocol::id::{ParticipantId, TrackId};
+use protocol::ladder::Rung;
+use protocol::media_message::EncoderLimit;
+use protocol::track::{MediaKind, TrackSource};
+use protocol::units::Bitrate;
+
+use super::measurement::{LayerMeasure, TEMPORAL_LAYERS};
+use super::snapshot::{EncodingSnapshot, SourceSnapshot};
+use super::uplink::EncodingTarget;
+use crate::limits::MAX_ENCODINGS;
+
+/// A track as it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Its id.
+    pub track: TrackId,
+    /// Who publishes it.
+    pub publisher: ParticipantId,
+    /// What it shows or carries; audio counts for the reserve only.
+    pub source: TrackSource,
+    /// The media description (`a=mid`) that carries it.
+    pub mid: String,
+    /// The RIDs of its encodings, lowest first; one entry, possibly empty, without simulcast. At most
+    /// [`MAX_ENCODINGS`](crate::limits::MAX_ENCODINGS) count.
+    pub rids: Vec<String>,
+}
+
+/// One track.
+pub(super) struct Track {
+    pub(super) published_at: Instant,
+    pub(super) publication: Publication,
+    pub(super) muted: bool,
+    pub(super) encoder_limit: EncoderLimit,
+    pub(super) plan: Vec<EncodingTarget>,
+    pub(super) planned_at: Instant,
+    layers: [(LayerMeasure, Option<Instant>); MAX_ENCODINGS],
+    pub(super) source_lines: Option<(u16, Instant)>,
+    small_since: Option<Instant>,
+}
+
+impl Track {
+    pub(super) fn new(now: Instant, publication: Publication) -> Self {
+        Self {
+            published_at: now,
+            publication,
+            muted: false,
+            encoder_limit: EncoderLimit::None,
+            plan: Vec::new(),
+            planned_at: now,
+            layers: Default::default(),
+            source_lines: None,
+            small_since: None,
+        }
+    }
+
+    pub(super) fn is_video(&self) -> bool {
+        self.publication.source.kind() == MediaKind::Video
+    }
+
+    pub(super) fn encodings(&self) -> usize {
+        self.publication.rids.len().clamp(1, MAX_ENCODINGS)
+    }
+
+    /// Returns whether an encoding came or went.
+    pub(super) fn measure_layers(&mut self, now: Instant, measures: &[LayerMeasure]) -> bool {
+        let mut changed = false;
+        for ((measure, alive_since), new) in self.layers.iter_mut().zip(measures) {
+            changed |= measure.alive != new.alive;
+            *measure = *new;
+            *alive_since = new.alive.then(|| alive_since.unwrap_or(now));
+        }
+        self.learn_source_lines(now);
+        changed
+    }
+
+    pub(super) fn limit_encoder(&mut self, limit: EncoderLimit) {
+        self.encoder_limit = limit;
+        self.small_since = None;
+    }
+
+    /// The encoding that is planned to carry HD, as it arrives.
+    pub(super) fn hd_encoding(&self) -> LayerMeasure {
+        let hd =
+            self.plan.iter().zip(&self.layers).rev().find(|(plan, _)| plan.active && plan.rung >= Rung::HD);
+        hd.map_or_else(LayerMeasure::default, |(_, (measure, _))| *measure)
+    }
+
+    /// An unhindered encoder that sends fewer lines than it may shows how small the camera is.
+    fn learn_source_lines(&mut self, now: Instant) {
+        if self.source_lines.is_some_and(|(_, at)| now.saturating_duration_since(at) >= SOURCE_MEMORY) {
+            self.source_lines = None;
+        }
+        let top = self.plan.iter().zip(&self.layers).rev().find(|(plan, _)| plan.active);
+        let Some((plan, (LayerMeasure { alive: true, height: Some(height), .. }, _))) = top else {
+            self.small_since = None;
+            return;
+        };
+        let asked_for_long = now.saturating_duration_since(self.planned_at) >= PLAN_GRACE;
+        let small = u32::from(*height) * 20 < u32::from(plan.rung.lines()) * 19;
+        if !(small && asked_for_long && self.encoder_limit == EncoderLimit::None) {
+            self.small_since = None;
+            return;
+        }
+        let since = *self.small_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= SMALL_PATIENCE {
+            self.source_lines = Some((*height, now));
+        }
+    }
+
+    pub(super) fn rung_of(&self, now: Instant, encoding: usize) -> Rung {
+        let planned = self.plan.get(encoding).map_or(Rung::P180, |plan| plan.rung);
+        let measured = self.layers.get(encoding).and_then(|(measure, _)| measure.height).map(|height| {
+            // Encoders trim to their alignment.
+            Rung::at_most(height.saturating_add(height / 20)).max(Rung::P180)
+        });
+        match measured {
+            None => planned,
+            // The publisher needs a moment to follow its plan.
+            Some(measured) if now.saturating_duration_since(self.planned_at) < PLAN_GRACE => {
+                measured.min(planned)
+            }
+            Some(measured) => measured,
+        }
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> SourceSnapshot {
+        let fastest = self.layers.iter().map(|(measure, _)| measure.frame_rate).fold(0.0, f64::max);
+        let settling = now.saturating_duration_since(self.planned_at) < SETTLING;
+        let lowest_alive = self.layers.iter().position(|(measure, _)| measure.alive);
+        let encodings = (0..self.encodings()).map(|index| {
+            let (measure, alive_since) = self.layers[index];
+            let ripe = alive_since.is_some_and(|since| now.saturating_duration_since(since) >= RIPE);
+            let planned = self.plan.get(index).is_some_and(|plan| plan.active);
+            let usable = match lowest_alive {
+                _ if self.muted => planned,
+                // Nothing arrives: the lowest is what comes first.
+                None => index == 0,
+                Some(lowest) => measure.alive && (ripe || index == lowest),
+            };
+            let ceiling = self.plan.get(index).map_or(Bitrate::ZERO, |plan| plan.max_bitrate);
+            let [.., whole] = measure.cumulative;
+            let cumulative = if whole == Bitrate::ZERO {
+                EXPECTED_SHARES.map(|share| ceiling.scaled(share))
+            } else {
+                measure.cumulative
+            };
+            let known_rate = measure.frame_rate > 0.0 && fastest > 0.0;
+            EncodingSnapshot {
+                usable,
+                expected: measure.alive || !planned || settling,
+                rung: self.rung_of(now, index),
+                cumulative,
+                ceiling,
+                temporal_layers: measure.temporal_layers,
+                relative_frame_rate: if known_rate { measure.frame_rate / fastest } else { 1.0 },
+            }
+        });
+        SourceSnapshot { uplink: 0, encodings: encodings.collect() }
+    }
+}
+
+/// An encoding must have arrived for this long before a step up to it; its rate is not known earlier.
+const RIPE: Duration = Duration::from_millis(500);
+
+/// A publisher follows a plan within this time: a message, and a key frame of another size.
+const PLAN_GRACE: Duration = Duration::from_secs(3);
+
+/// An encoding that is asked for and has not come after this time is not to be expected.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// How long an unhindered encoder must send less than it may, and how long that is believed.
+const SMALL_PATIENCE: Duration = Duration::from_secs(2);
+const SOURCE_MEMORY: Duration = Duration::from_secs(60);
+
+/// Rates of the temporal layers over the whole, before they are measured.
+const EXPECTED_SHARES: [f64; TEMPORAL_LAYERS] = [0.4, 0.6, 1.0];
