@@ -11,10 +11,9 @@ mod section;
 mod simulcast;
 mod token;
 
-pub(crate) use codec::{Codec, H264Profile};
+pub(crate) use codec::Codec;
 pub(crate) use negotiation::{
-    GatewayDirection, LinePlan, LocalTransport, NegotiatedCodec, NegotiatedMedia, NegotiatedTransport,
-    SendPlan, negotiate,
+    GatewayDirection, LinePlan, LocalTransport, NegotiatedCodec, NegotiatedMedia, SendPlan, negotiate,
 };
-pub(crate) use offer::{LineKind, RemoteOffer, RemoteStream};
+pub(crate) use offer::RemoteOffer;
 pub(crate) use token::{Mid, Rid};

@@ -236,14 +236,14 @@ impl Browser {
         assert!(answer.lines.len() <= offered, "{}: an answer has the lines of its offer", self.name);
         self.connection.set_remote(now, answer);
         self.destination = Some(answer.candidate);
-        let (origin, tile_lines) = (self.origin, self.tile_lines);
+        let tile_lines = self.tile_lines;
         for (subscription, line) in self.subscriptions.iter_mut().zip(answer.lines.iter().skip(2)) {
             assert_eq!(subscription.mid, line.mid, "{}: answers keep the order of lines", self.name);
             let Some(ssrc) = line.ssrc.filter(|_| line.direction == "sendonly") else { continue };
             let track = subscription.track;
             match (&subscription.receiver, track.source.kind()) {
                 (Receiver::Pending, MediaKind::Audio) => {
-                    subscription.receiver = Receiver::Voice(VoiceReceiver::new(ssrc, origin));
+                    subscription.receiver = Receiver::Voice(VoiceReceiver::new(ssrc));
                 }
                 (Receiver::Pending, MediaKind::Video) => {
                     subscription.receiver = Receiver::Picture(PictureReceiver::new(ssrc, line.rtx_ssrc));

@@ -131,6 +131,7 @@ impl Scenario {
             site_profiles: NetworkClass::ALL.into_iter().filter_map(site_profile).collect(),
             accept_unattested_5g: false,
         };
+        let seed = seed + sweep();
         let sfu = Sfu::new(config, StdRng::seed_from_u64(seed)).expect("a certificate can be made");
         Self {
             origin,
@@ -346,6 +347,11 @@ impl Scenario {
         }
         self
     }
+}
+
+/// `STORY_SWEEP=n` tells every story with another seed.
+fn sweep() -> u64 {
+    std::env::var("STORY_SWEEP").ok().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default() * 100
 }
 
 fn role_of(name: &str) -> Role {

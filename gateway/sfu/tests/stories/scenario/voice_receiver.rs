@@ -1,17 +1,19 @@
 //! A receiver of Opus: packets that are not there when their turn comes are gaps that a participant hears.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rtc_rtp::Packet;
 
-use super::wire::{AUDIO_CLOCK, Unwrap};
+use super::wire::Unwrap;
 
 const PTIME: Duration = Duration::from_millis(20);
 
-/// What the jitter buffer holds back beyond the fastest packet of late.
-const PLAYOUT_DELAY: Duration = Duration::from_millis(100);
-const BASE_WINDOW: Duration = Duration::from_secs(5);
+/// What the jitter buffer holds back at first, and comes back to.
+const PLAYOUT_DELAY: Duration = Duration::from_millis(80);
+
+/// NetEQ plays about a tenth faster to shorten a delay.
+const CATCH_UP_EVERY: u32 = 10;
 
 /// A stretch in which nothing could be played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,29 +24,29 @@ pub(super) struct Gap {
 
 pub(super) struct VoiceReceiver {
     pub(super) ssrc: u32,
-    origin: Instant,
     unwrap: Unwrap,
-    timestamps: Option<(u32, i64)>,
-    /// Arrival less media time of recent packets.
-    transits: VecDeque<(Instant, i64)>,
     arrived: BTreeMap<i64, Instant>,
-    /// The next packet to play, and its media time.
-    next: Option<(i64, i64)>,
+    /// The next packet to play, and when.
+    next: i64,
+    due: Option<Instant>,
+    /// What was filled in since the last packet that was played.
+    filled_in: Duration,
+    played_since_jump: u32,
     last_played: Option<Instant>,
     gaps: Vec<Gap>,
     first: Option<Instant>,
 }
 
 impl VoiceReceiver {
-    pub(super) fn new(ssrc: u32, origin: Instant) -> Self {
+    pub(super) fn new(ssrc: u32) -> Self {
         Self {
             ssrc,
-            origin,
             unwrap: Unwrap::default(),
-            timestamps: None,
-            transits: VecDeque::new(),
             arrived: BTreeMap::new(),
-            next: None,
+            next: 0,
+            due: None,
+            filled_in: Duration::ZERO,
+            played_since_jump: 0,
             last_played: None,
             gaps: Vec::new(),
             first: None,
@@ -66,45 +68,66 @@ impl VoiceReceiver {
 
     pub(super) fn handle(&mut self, now: Instant, packet: &Packet) {
         let sequence = self.unwrap.next(packet.header.sequence_number);
-        let media = self.media_micros(packet.header.timestamp);
-        self.transits.push_back((now, (now - self.origin).as_micros() as i64 - media));
-        while self.transits.front().is_some_and(|(at, _)| now - *at > BASE_WINDOW) {
-            self.transits.pop_front();
+        if self.first.is_none() {
+            self.first = Some(now);
+            self.next = sequence;
+            self.due = Some(now + PLAYOUT_DELAY);
         }
-        self.first.get_or_insert(now);
-        self.next.get_or_insert((sequence, media));
-        self.arrived.insert(sequence, now);
+        if sequence >= self.next {
+            self.arrived.insert(sequence, now);
+        }
     }
 
-    fn media_micros(&mut self, timestamp: u32) -> i64 {
-        let (last, total) = self.timestamps.unwrap_or((timestamp, 0));
-        let total = total + i64::from(timestamp.wrapping_sub(last).cast_signed());
-        self.timestamps = Some((timestamp, total));
-        total * 1_000_000 / AUDIO_CLOCK as i64
-    }
-
-    /// Plays what is due.
+    /// Plays what is due, as NetEQ does: while nothing is there it fills in, and what comes late is still
+    /// played, later; a lost packet is filled in once another is there; a long delay is caught up with.
     pub(super) fn play(&mut self, now: Instant) {
-        let Some(base) = self.transits.iter().map(|(_, transit)| *transit).min() else { return };
-        let clock = (now - self.origin).as_micros() as i64 - base - PLAYOUT_DELAY.as_micros() as i64;
-        while let Some((sequence, media)) = self.next
-            && media <= clock
-        {
-            self.next = Some((sequence + 1, media + PTIME.as_micros() as i64));
-            if self.arrived.remove(&sequence).is_some() {
-                self.last_played = Some(now);
-                continue;
-            }
-            match self.gaps.last_mut() {
-                Some(gap) if gap.at + gap.length + PTIME > now && self.last_played < Some(gap.at) => {
-                    gap.length += PTIME;
-                }
-                _ => self.gaps.push(Gap { at: now, length: PTIME }),
-            }
+        let Some(mut due) = self.due else { return };
+        while due <= now {
+            self.play_one(due);
+            due += PTIME;
         }
-        self.arrived = match self.next {
-            Some((next, _)) => self.arrived.split_off(&next),
-            None => BTreeMap::new(),
+        self.due = Some(due);
+    }
+
+    fn play_one(&mut self, at: Instant) {
+        let Some((latest, arrived)) = self.arrived.last_key_value().map(|(latest, at)| (*latest, *at)) else {
+            self.filled_in += PTIME;
+            return self.fill_in(at);
         };
+        // What was filled in while waiting stands for packets that were lost meanwhile.
+        while self.next < latest && self.filled_in >= PTIME && !self.arrived.contains_key(&self.next) {
+            self.next += 1;
+            self.filled_in -= PTIME;
+        }
+        let is_there = self.arrived.remove(&self.next).is_some();
+        self.next += 1;
+        if is_there {
+            self.last_played = Some(at);
+            self.filled_in = Duration::ZERO;
+            self.catch_up(at, arrived);
+        } else {
+            self.fill_in(at);
+        }
+    }
+
+    /// Plays faster while more is buffered than jitter calls for: now and then a packet takes no time.
+    fn catch_up(&mut self, at: Instant, latest_arrival: Instant) {
+        let buffered = PTIME * self.arrived.len() as u32;
+        let is_flowing = at.saturating_duration_since(latest_arrival) < PLAYOUT_DELAY;
+        if is_flowing && buffered > PLAYOUT_DELAY + PTIME && self.played_since_jump >= CATCH_UP_EVERY {
+            self.played_since_jump = 0;
+            if self.arrived.remove(&self.next).is_some() {
+                self.next += 1;
+            }
+        } else {
+            self.played_since_jump += 1;
+        }
+    }
+
+    fn fill_in(&mut self, at: Instant) {
+        match self.gaps.last_mut() {
+            Some(gap) if self.last_played < Some(gap.at) => gap.length += PTIME,
+            _ => self.gaps.push(Gap { at, length: PTIME }),
+        }
     }
 }
