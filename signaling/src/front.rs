@@ -10,6 +10,7 @@ use protocol::id::ConsultId;
 use tokio::sync::mpsc;
 
 use crate::address_limiter::AddressLimiter;
+use crate::client_address::client_address;
 use crate::config::SignalingConfig;
 use crate::consult::Consult;
 use crate::control_loop::LoopInput;
@@ -94,20 +95,7 @@ impl Front {
 
     /// The address of a client: the peer's, or what the trusted proxies in front say.
     pub(crate) fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |address: IpAddr| {
-            self.config.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
-        };
-        let mut client = peer;
-        let fields = headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
-        let hops: Vec<&str> = fields.flat_map(|field| field.split(',')).collect();
-        for hop in hops.into_iter().rev() {
-            if !trusted(client) {
-                break;
-            }
-            let Ok(address) = hop.trim().parse() else { break };
-            client = address;
-        }
-        client.to_canonical()
+        client_address(&self.config.trusted_proxies, peer, headers)
     }
 
     /// Whether a page of this origin may open a session. Programs that are no browsers send none.

@@ -6,6 +6,7 @@
 //! [`Sample`](sample::Sample)s that somebody counts.
 
 mod address_limiter;
+mod client_address;
 mod close_reason;
 pub mod config;
 mod connection_slots;

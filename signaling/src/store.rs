@@ -11,7 +11,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, SqlSafeStr};
+use sqlx::{ConnectOptions, Row, SqlSafeStr};
 
 use crate::consult::{Consult, Invitation};
 use crate::limits::{STORE_CONNECTIONS, STORE_PATIENCE};
@@ -64,7 +64,8 @@ impl Store {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(STORE_PATIENCE);
+            .busy_timeout(STORE_PATIENCE)
+            .disable_statement_logging();
         let pool = SqlitePoolOptions::new()
             .max_connections(STORE_CONNECTIONS)
             .acquire_timeout(STORE_PATIENCE)

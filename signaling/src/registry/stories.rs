@@ -144,11 +144,9 @@ impl Story {
     }
 
     /// The actions asked of the media plane for a client.
-    fn asked(&self, client: Client) -> Vec<&MediaAction> {
-        let action = |output| match output {
-            &Output::Media(ref command) if command.participant == participant(client) => {
-                Some(&command.action)
-            }
+    fn asked<'a>(&'a self, client: Client) -> Vec<&'a MediaAction> {
+        let action = |output: &'a Output| match output {
+            Output::Media(command) if command.participant == participant(client) => Some(&command.action),
             _ => None,
         };
         self.outputs.iter().filter_map(action).collect()

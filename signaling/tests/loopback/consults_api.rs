@@ -1,10 +1,8 @@
 //! The API of consults over real HTTP: what it makes, what it refuses and how it says so.
 
-mod support;
-
+use crate::support::{Gateway, token_of};
 use serde_json::{Value, json};
 use signaling::sample::{AuthFailure, Limit, Sample};
-use support::{Gateway, token_of};
 
 const CONSULTS: &str = "/api/v1/consults";
 

@@ -1,16 +1,14 @@
 //! Sessions over real WebSockets, with a fake media plane at the edge.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::Gateway;
 use protocol::id::TrackId;
 use protocol::media_message::MediaReport;
 use protocol::server_message::ErrorCode;
 use protocol::track::{Track, TrackSource};
 use serde_json::{Value, json};
 use signaling::sample::{AuthFailure, JoinOutcome, Limit, Sample};
-use support::Gateway;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -231,24 +229,6 @@ async fn only_our_pages_and_programs_open_sessions() {
 }
 
 #[tokio::test]
-async fn slow_and_silent_connections_are_closed() {
-    let gateway = Gateway::start().await;
-    let address = gateway.signaling.local_address;
-    let drips = ["", "GET / HTTP/1.1\r\nhost: x\r\n", "G"];
-    let closed = drips.map(|drip| async move {
-        let mut stream = TcpStream::connect(address).await.expect("a connection");
-        stream.write_all(drip.as_bytes()).await.expect("written");
-        let mut rest = Vec::new();
-        let end = tokio::time::timeout(Duration::from_secs(7), stream.read_to_end(&mut rest)).await;
-        assert!(end.is_ok(), "still open after {drip:?}");
-    });
-    let mut mute = gateway.connect().await;
-    let mute = async move { assert_eq!(mute.closed().await, 4408, "no hello") };
-    tokio::join!(futures_util::future::join_all(closed), mute);
-    gateway.without_connections().await;
-}
-
-#[tokio::test]
 async fn connections_of_one_address_are_bounded() {
     let mut gateway = Gateway::start_with(|config| config.max_connections_per_address = 2).await;
     let _held = [gateway.connect().await, gateway.connect().await];
@@ -272,7 +252,7 @@ async fn a_media_plane_that_does_not_answer_fails_the_offer_only() {
 #[tokio::test]
 async fn what_was_refused_did_not_start() {
     let dir = tempfile::tempdir().expect("a directory");
-    let base = support::config(dir.path());
+    let base = crate::support::config(dir.path());
     let cases = [
         signaling::config::SignalingConfig { public_url: "clinic.example".to_owned(), ..base.clone() },
         signaling::config::SignalingConfig {
@@ -284,7 +264,7 @@ async fn what_was_refused_did_not_start() {
     ];
     for config in cases {
         let (link, _media) = signaling::media_link::MediaLink::pair();
-        let refused = signaling::start(config, link).await.err().expect("it does not start");
+        let refused = signaling::start(config, link).await.expect_err("it does not start");
         assert!(matches!(refused, signaling::StartError::Setting { .. }), "{refused}");
     }
 }

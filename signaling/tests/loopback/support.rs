@@ -1,7 +1,5 @@
 //! A gateway's control plane on loopback with a fake media plane, and clients that speak to it.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part")]
-
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
@@ -21,19 +19,19 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-pub const API_KEY: &str = "an-api-key-that-is-long-enough-for-it";
+pub(crate) const API_KEY: &str = "an-api-key-that-is-long-enough-for-it";
 /// Nothing on loopback takes longer, unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A control plane at work, and the media plane's end of its bus.
-pub struct Gateway {
-    pub signaling: Signaling,
-    pub media: MediaEnd,
-    pub dir: tempfile::TempDir,
+pub(crate) struct Gateway {
+    pub(crate) signaling: Signaling,
+    pub(crate) media: MediaEnd,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 /// The settings of tests: any port, and a directory of their own.
-pub fn config(dir: &Path) -> SignalingConfig {
+pub(crate) fn config(dir: &Path) -> SignalingConfig {
     SignalingConfig {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         data_dir: dir.join("data"),
@@ -43,11 +41,11 @@ pub fn config(dir: &Path) -> SignalingConfig {
 }
 
 impl Gateway {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    pub async fn start_with(change: impl FnOnce(&mut SignalingConfig)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut SignalingConfig)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut config = config(dir.path());
         change(&mut config);
@@ -57,40 +55,40 @@ impl Gateway {
     }
 
     /// Stops, and starts anew on the same data.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         self.signaling.shut_down().await;
         let (link, media) = MediaLink::pair();
         let signaling = start(config(self.dir.path()), link).await.expect("the control plane starts anew");
         Self { signaling, media, dir: self.dir }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.signaling.local_address)
     }
 
-    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
         reqwest::Client::new().request(method, self.url(path)).bearer_auth(API_KEY)
     }
 
-    pub async fn create_consult(&self, body: &Value) -> Value {
+    pub(crate) async fn create_consult(&self, body: &Value) -> Value {
         let response = self.request("POST", "/api/v1/consults").json(body).send().await.expect("an answer");
         assert_eq!(response.status(), 201);
         response.json().await.expect("JSON")
     }
 
     /// The tokens of a new consult's links, in the order of its participants.
-    pub async fn invite(&self, body: &Value) -> Vec<String> {
+    pub(crate) async fn invite(&self, body: &Value) -> Vec<String> {
         let consult = self.create_consult(body).await;
         consult["participants"].as_array().expect("participants").iter().map(token_of).collect()
     }
 
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         self.connect_from(None).await.expect("a WebSocket")
     }
 
     /// Connects as a page of an origin, or answers the status that refuses it.
-    pub async fn connect_from(&self, origin: Option<&str>) -> Result<Client, u16> {
+    pub(crate) async fn connect_from(&self, origin: Option<&str>) -> Result<Client, u16> {
         let url = format!("ws://{}/api/v1/session", self.signaling.local_address);
         let mut request = url.into_client_request().expect("a request");
         if let Some(origin) = origin {
@@ -103,19 +101,19 @@ impl Gateway {
         }
     }
 
-    pub async fn join(&self, token: &str, name: &str) -> Client {
+    pub(crate) async fn join(&self, token: &str, name: &str) -> Client {
         let mut client = self.connect().await;
         assert_eq!(client.hello(token).await["type"], "welcome");
         assert_eq!(client.ask(json!({"type": "join", "name": name})).await["type"], "joined");
         client
     }
 
-    pub async fn next_command(&mut self) -> MediaCommand {
+    pub(crate) async fn next_command(&mut self) -> MediaCommand {
         within(self.media.commands.recv()).await.expect("a command")
     }
 
     /// Waits for an offer, and answers it.
-    pub async fn answer_offer(&mut self, track: TrackId) -> (RoomId, NegotiationId) {
+    pub(crate) async fn answer_offer(&mut self, track: TrackId) -> (RoomId, NegotiationId) {
         loop {
             let command = self.next_command().await;
             let MediaAction::Negotiate { negotiation, .. } = command.action else { continue };
@@ -127,12 +125,12 @@ impl Gateway {
         }
     }
 
-    pub async fn report(&self, room: RoomId, report: MediaReport) {
+    pub(crate) async fn report(&self, room: RoomId, report: MediaReport) {
         self.media.events.send(MediaEvent { room, report }).await.expect("somebody listens");
     }
 
     /// Waits until nobody is connected any more.
-    pub async fn without_connections(&self) {
+    pub(crate) async fn without_connections(&self) {
         within(async {
             while self.signaling.census().connections > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -142,13 +140,13 @@ impl Gateway {
     }
 
     /// Waits until a sample is counted.
-    pub async fn counted(&mut self, sample: Sample) {
+    pub(crate) async fn counted(&mut self, sample: Sample) {
         within(async { while self.signaling.samples.recv().await.expect("samples go on") != sample {} })
             .await;
     }
 }
 
-pub fn token_of(participant: &Value) -> String {
+pub(crate) fn token_of(participant: &Value) -> String {
     let link = participant["link"].as_str().expect("a link");
     link.split_once("/join#token=").expect("a token in the fragment").1.to_owned()
 }
@@ -158,7 +156,7 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// A client that speaks JSON.
-pub struct Client {
+pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     last_request: u32,
     /// Events that came while something else was waited for.
@@ -166,17 +164,17 @@ pub struct Client {
 }
 
 impl Client {
-    pub async fn hello(&mut self, token: &str) -> Value {
+    pub(crate) async fn hello(&mut self, token: &str) -> Value {
         self.ask(json!({"type": "hello", "version": 1, "token": token})).await
     }
 
-    pub async fn resume(&mut self, token: &str, welcome: &Value, last_sequence: u64) -> Value {
+    pub(crate) async fn resume(&mut self, token: &str, welcome: &Value, last_sequence: u64) -> Value {
         let resume = json!({"secret": welcome["resume_secret"], "last_sequence": last_sequence});
         self.ask(json!({"type": "hello", "version": 1, "token": token, "resume": resume})).await
     }
 
     /// Sends a request, and returns its response.
-    pub async fn ask(&mut self, mut request: Value) -> Value {
+    pub(crate) async fn ask(&mut self, mut request: Value) -> Value {
         self.last_request += 1;
         request["id"] = self.last_request.into();
         self.send_text(&request.to_string()).await;
@@ -184,7 +182,7 @@ impl Client {
     }
 
     /// The response to a request.
-    pub async fn response(&mut self, id: u32) -> Value {
+    pub(crate) async fn response(&mut self, id: u32) -> Value {
         loop {
             let message = self.next().await.expect("an open connection");
             if message["id"] == id {
@@ -195,24 +193,24 @@ impl Client {
     }
 
     /// The next event.
-    pub async fn event(&mut self) -> Value {
+    pub(crate) async fn event(&mut self) -> Value {
         if !self.events.is_empty() {
             return self.events.remove(0);
         }
         self.next().await.expect("an open connection")
     }
 
-    pub async fn send_text(&mut self, text: &str) {
+    pub(crate) async fn send_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("an open connection");
     }
 
-    pub async fn send(&mut self, message: Message) {
+    pub(crate) async fn send(&mut self, message: Message) {
         // Fails where the gateway has closed meanwhile.
         let _ = self.socket.send(message).await;
     }
 
     /// The next message, or the code of the close.
-    pub async fn next(&mut self) -> Result<Value, u16> {
+    pub(crate) async fn next(&mut self) -> Result<Value, u16> {
         loop {
             match within(self.socket.next()).await {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
@@ -224,7 +222,7 @@ impl Client {
     }
 
     /// The code of the close, whatever comes before it.
-    pub async fn closed(&mut self) -> u16 {
+    pub(crate) async fn closed(&mut self) -> u16 {
         loop {
             if let Err(code) = self.next().await {
                 return code;

@@ -1,0 +1,6 @@
+//! The control plane over real sockets on loopback, with a fake media plane at the edge.
+
+mod consults_api;
+mod session_socket;
+mod slow_peers;
+mod support;
