@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use protocol::id::{ParticipantId, TrackId};
@@ -51,6 +52,9 @@ struct Sim {
 }
 
 const STEP: Duration = Duration::from_millis(50);
+
+/// Congestion control goes on from here after an outage.
+const LEAST_ESTIMATE: Bitrate = Bitrate::kbps(50);
 
 #[expect(
     clippy::disallowed_methods,
@@ -195,7 +199,7 @@ impl Sim {
         let layers = self.layers(index);
         let sent = self.sent_to(self.ends[index].id);
         let end = &mut self.ends[index];
-        let grown = end.estimate.scaled(1.0 + STEP.as_secs_f64());
+        let grown = end.estimate.max(LEAST_ESTIMATE).scaled(1.0 + STEP.as_secs_f64());
         end.estimate = if grown < end.demand.scaled(1.3) { grown } else { end.estimate }.min(end.downlink);
         let link = Downlink {
             estimate: end.estimate,
@@ -509,6 +513,38 @@ fn a_third_on_3g_lowers_only_its_own_pairs() {
 }
 
 #[test]
+fn a_plan_comes_with_the_track_and_the_encoder_starts_for_who_has_just_come() {
+    let mut sim = Sim::new(HdMode::Strict);
+    sim.join(Role::Clinician, FIVE_G, 50, kbps(20_000));
+    sim.drain();
+    let shape = |sim: &Sim, end: usize| {
+        let plan = sim.ends[end].plan.clone().expect("a plan");
+        plan.encodings.iter().map(|encoding| encoding.active.then_some(encoding.rung)).collect::<Vec<_>>()
+    };
+    let (now, patient) = (sim.now, ParticipantId::from_bits(77));
+    sim.adaptation.handle_publish(
+        now,
+        Publication {
+            track: sim.ends[0].camera,
+            publisher: sim.ends[0].id,
+            source: TrackSource::Camera,
+            mid: "1".into(),
+            rids: ["low", "mid", "high"].map(str::to_owned).to_vec(),
+        },
+    );
+    sim.drain();
+    assert_eq!(shape(&sim, 0), [None, None, None], "nobody is there");
+    sim.adaptation.handle_join(now, patient, Role::Patient);
+    sim.drain();
+    assert_eq!(shape(&sim, 0), [Some(Rung::P180), Some(Rung::P480), None]);
+    sim.adaptation.handle_address(now, patient, FIVE_G.parse().expect("an address"));
+    sim.drain();
+    assert_eq!(shape(&sim, 0), [Some(Rung::P180), Some(Rung::P480), Some(Rung::P720)]);
+    sim.run(secs(10));
+    assert_eq!(shape(&sim, 0), [None, None, None], "it did not subscribe");
+}
+
+#[test]
 fn nobody_watching_means_nothing_sent() {
     let mut sim = five_g_pair(kbps(20_000));
     sim.run(secs(10));
@@ -528,5 +564,68 @@ fn wifi_is_hd_grade_in_equivalent_mode_only() {
         sim.join(Role::Patient, ELSEWHERE, 10, kbps(20_000));
         sim.run(secs(10));
         assert_eq!(sim.sees(0, 1), rung, "{mode:?}: {:?}", sim.pair(0, 1));
+    }
+}
+
+fn traces() -> Option<PathBuf> {
+    let folder = std::env::var_os("TRACES_DIR").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/traces"),
+        PathBuf::from,
+    );
+    folder.is_dir().then_some(folder)
+}
+
+/// A second of a drive: what the link carries, and the label of the radio.
+fn seconds(path: &Path) -> Vec<(Bitrate, NetworkClass)> {
+    let text = std::fs::read_to_string(path).expect("a readable trace");
+    let second = |line: &str| {
+        let mut fields = line.split(',').skip(1);
+        let rate = kbps(fields.next()?.parse().ok()?);
+        let label = fields.next()?;
+        Some((rate, NetworkClass::ALL.into_iter().find(|class| class.as_str() == label)?))
+    };
+    text.lines().skip(1).filter_map(second).collect()
+}
+
+/// The patient drives, the clinician sits on a good 5G link. The estimate knows the capacity at once, so
+/// that what is left is the decisions' own doing.
+#[test]
+#[expect(clippy::print_stdout, reason = "the figures are for the reader, and a skipped test says so")]
+fn recorded_drives_are_followed() {
+    let Some(folder) = traces() else {
+        println!("SKIPPED: no traces; set TRACES_DIR");
+        return;
+    };
+    for entry in std::fs::read_dir(&folder).expect("a readable folder").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with("ucc_") {
+            continue;
+        }
+        let mut sim = Sim::new(HdMode::Strict);
+        sim.join(Role::Clinician, FIVE_G, 50, kbps(20_000));
+        sim.join(Role::Patient, ELSEWHERE, 900, kbps(20_000));
+        let drive = seconds(&entry.path());
+        let [mut overloaded, mut hd, mut eligible, mut dark] = [0_usize; 4];
+        for (capacity, class) in &drive {
+            sim.ends[1].downlink = *capacity;
+            sim.ends[1].report = Some((ReportSource::WechatMiniProgram, *class));
+            sim.run(secs(1));
+            let sent = sim.sent_to(sim.ends[1].id);
+            overloaded += usize::from(sent > *capacity);
+            dark += usize::from(sent == Bitrate::ZERO);
+            let could = *class == NetworkClass::FiveG && *capacity >= kbps(2_500);
+            eligible += usize::from(could);
+            hd += usize::from(could && sim.sees(0, 1) == Rung::P720);
+        }
+        let minutes = drive.len() as f64 / 60.0;
+        let switches = sim.rungs.len() as f64 / minutes;
+        let policy =
+            sim.hd.iter().filter(|(_, reason)| *reason == HdReason::Granted).count() as f64 / minutes;
+        println!(
+            "{name}: {overloaded} s overloaded and {dark} s dark of {}, HD in {hd} of {eligible} eligible s, \
+             {switches:.1} rung changes and {policy:.2} grants a minute",
+            drive.len()
+        );
+        assert!(overloaded * 50 <= drive.len(), "{name}: {overloaded} s overloaded");
     }
 }

@@ -10,6 +10,7 @@ use protocol::quality::{HdMode, HdReason, RungReason};
 use protocol::track::TrackSource;
 use protocol::units::Bitrate;
 
+use super::classifier::Verdict;
 use super::hd_objection::PairEvidence;
 use super::hd_permission::{HdDecision, HdPermission};
 use super::output::{ForwardTarget, Layer};
@@ -168,12 +169,24 @@ impl RoomState {
                     return self.presumed_wish(now, *subscriber, participant, track);
                 };
                 Some(UplinkWish {
-                    cap: self.cap(now, *subscriber, track, |decision| decision.warm).rung,
+                    cap: self.planned_cap(now, *subscriber, track),
                     max_lines: subscription.max_lines,
                     budget: participant.recent_budget(now, self.audio_reserve(*subscriber)),
                 })
             })
             .collect()
+    }
+
+    /// The cap to plan with. While an end that has just come is still to show its network, the encoder starts
+    /// at the clinical floor and not below: to begin lower would cost a second start.
+    fn planned_cap(&self, now: Instant, subscriber: ParticipantId, track: &Track) -> Rung {
+        let cap = self.cap(now, subscriber, track, |decision| decision.warm).rung;
+        let ends = [track.publication.publisher, subscriber];
+        let unknown = ends.iter().filter_map(|end| self.participants.get(end)).any(|end| {
+            end.classifier.verdict() == Verdict::NONE
+                && now.saturating_duration_since(end.joined_at) < PRESUMED_FOR
+        });
+        if unknown { cap.max(Rung::CLINICAL_FLOOR) } else { cap }
     }
 
     /// Who has just come will subscribe to what is there, and to what has just come: the encoder starts
@@ -188,8 +201,12 @@ impl RoomState {
         let since = participant.joined_at.max(track.published_at);
         let publisher = self.participants.get(&track.publication.publisher)?.classifier.verdict();
         let verdict = participant.classifier.verdict();
-        let cap = self.class_cap(now, subscriber, track).rung;
-        let cap = if publisher.proven && verdict.proven { cap } else { cap.min(Rung::P480) };
+        let proven = publisher.proven && verdict.proven;
+        let cap = if proven {
+            self.class_cap(now, subscriber, track).rung
+        } else {
+            self.planned_cap(now, subscriber, track).min(Rung::P480)
+        };
         let fresh = now.saturating_duration_since(since) < PRESUMED_FOR;
         fresh.then_some(UplinkWish { cap, max_lines: Rung::HD.lines(), budget: None })
     }
