@@ -309,7 +309,9 @@ impl CongestionController {
         }
         let context = LossContext {
             target: self.rate.target(),
-            delivered: view.acknowledged,
+            delivered: view.acknowledged.map(|acknowledged| {
+                view.throughput.map_or(acknowledged, |throughput| throughput.arrived.min(acknowledged))
+            }),
             round_trip: view.round_trip,
         };
         match self.loss.judge(now, &context) {

@@ -65,17 +65,7 @@ impl LossControl {
         match self.trial {
             Some(trial) => self.judge_trial(now, &trial, context.round_trip),
             None => {
-                let recent = self.window.persistent();
-                if recent.sent < FEWEST_PACKETS {
-                    return LossVerdict::Usual;
-                }
-                let loss = recent.share();
-                if loss < self.inherent {
-                    self.inherent += (loss - self.inherent) * FORGETTING * elapsed;
-                }
-                if loss <= self.inherent + margin(recent, self.inherent) {
-                    return LossVerdict::Usual;
-                }
+                let Some(loss) = self.unusual_loss(elapsed) else { return LossVerdict::Usual };
                 let Some(delivered) = context.delivered else { return LossVerdict::Usual };
                 let lower = delivered.scaled(TRIAL_RATE).min(context.target);
                 self.trial = Some(Trial {
@@ -95,6 +85,23 @@ impl LossControl {
         self.trial = None;
     }
 
+    /// The present loss, if neither chance nor the path explains it.
+    fn unusual_loss(&mut self, elapsed: f64) -> Option<f64> {
+        if self.window.is_unbroken(self.inherent + HEAVY) {
+            // Of the whole second: the tenths that stood out did so in part by chance.
+            return Some(self.window.share());
+        }
+        let recent = self.window.persistent();
+        if recent.sent < FEWEST_PACKETS {
+            return None;
+        }
+        let loss = recent.share();
+        if loss < self.inherent {
+            self.inherent += (loss - self.inherent) * FORGETTING * elapsed;
+        }
+        (loss > self.inherent + margin(recent, self.inherent)).then_some(loss)
+    }
+
     fn judge_trial(&mut self, now: Duration, trial: &Trial, round_trip: Duration) -> LossVerdict {
         let lasted = now.saturating_sub(trial.since);
         let enough = trial.counts.sent >= FEWEST_PACKETS && lasted >= TRIAL + round_trip;
@@ -111,6 +118,8 @@ impl LossControl {
         // Little loss falls by chance alone; what the rate made ends where the rate fits.
         let answered = excess.0 < excess.1 * ANSWER && (excess.0 < ENDED || excess.1 > CERTAIN);
         if answered {
+            // What is left of it may be the path's or the next cut's: half of it is believed.
+            self.inherent = (self.inherent + excess.0.max(0.0) / 2.0).min(GREATEST_INHERENT);
             return LossVerdict::Usual;
         }
         self.inherent = loss.max(self.inherent).min(GREATEST_INHERENT);
@@ -130,6 +139,9 @@ const LONGEST_STEP: Duration = Duration::from_millis(100);
 
 /// Audio alone sends 50 packets a second.
 const FEWEST_PACKETS: u32 = 30;
+
+/// Above the usual by this much in every tenth of a second: nobody waits for a whole second of it.
+const HEAVY: f64 = 0.3;
 
 /// Below this, Opus and NACK repair the loss unheard and unseen.
 const LEAST_MARGIN: f64 = 0.04;

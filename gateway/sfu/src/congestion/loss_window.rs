@@ -54,6 +54,14 @@ impl LossWindow {
         buckets.get(..BUCKETS - WORST_RUNS).map_or_else(Counts::default, sum)
     }
 
+    /// Whether each of the last few tenths lost more than `share`: no run lasts that long.
+    pub(crate) fn is_unbroken(&self, share: f64) -> bool {
+        let filled = (0..BUCKETS as u64)
+            .filter_map(|ago| self.buckets.get(slot(self.newest.checked_sub(ago)?)))
+            .filter(|counts| counts.sent >= FEWEST_IN_BUCKET);
+        filled.take(UNBROKEN).filter(|counts| counts.share() > share).count() == UNBROKEN
+    }
+
     pub(crate) fn clear(&mut self) {
         self.buckets = [Counts::default(); BUCKETS];
     }
@@ -107,6 +115,12 @@ const BUCKETS: usize = 10;
 /// Buckets of a second that two runs of loss touch.
 const WORST_RUNS: usize = 3;
 
+/// Tenths of a second in a row: three runs of loss of a radio are not one after the other.
+const UNBROKEN: usize = 3;
+
+/// Fewer packets say nothing about a tenth of a second.
+const FEWEST_IN_BUCKET: u32 = 5;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +144,18 @@ mod tests {
             ("long ago", window(300, |packet| packet < 100), 0.0, 0.0),
         ] {
             assert_eq!((window.share(), window.persistent().share()), (share, persistent), "{name}");
+        }
+    }
+
+    #[test]
+    fn loss_without_a_break_is_seen_early() {
+        for (name, window, expected) in [
+            ("none", window(60, |_| false), false),
+            ("half of it, for 300 ms", window(60, |packet| packet >= 30 && packet.is_multiple_of(2)), true),
+            ("half of it, for 200 ms", window(60, |packet| packet >= 42 && packet.is_multiple_of(2)), false),
+            ("a run", window(60, |packet| (40..55).contains(&packet)), false),
+        ] {
+            assert_eq!(window.is_unbroken(0.25), expected, "{name}");
         }
     }
 

@@ -282,6 +282,25 @@ fn a_liar_cannot_raise_the_rate() {
 }
 
 #[test]
+fn a_shallow_queue_shows_a_step_by_loss() {
+    // A queue of 20 ms leaves no delay to see.
+    for rate in [500, 1_500] {
+        let settings = |rate| link_of(rate).queue(ms(20));
+        let world = World::new(settings(Bitrate::mbps(5)), 5)
+            .flow(Source::layered(), hd_grade())
+            .change(20_000, settings(kbps(rate)))
+            .change(40_000, settings(Bitrate::mbps(5)))
+            .run(50);
+        world.trace(0, 19_900, 23_000);
+        let settled = world.settles_under(0, kbps(rate), 20_000);
+        let hd = world.shows(0, 1_700, 40_000);
+        figure("a queue of 20 ms", &format!("5 to {rate} kbit/s: settled, HD after the rise"), (settled, hd));
+        assert!(settled <= ms(1_000), "{settled:?}");
+        assert!(hd <= secs(3), "{hd:?}");
+    }
+}
+
+#[test]
 fn short_runs_of_loss_cost_no_rate() {
     // The radio loses everything during 60 ms of each second.
     let good = link_of(Bitrate::mbps(20));
