@@ -1,2 +1,37 @@
-//! placeholder
-fn main() {}
+//! The command line of the load tester.
+
+use clap::{Parser, Subcommand};
+use loadtest::{call, net, plot, results};
+
+/// Measures the gateway from outside: emulated links, synthetic participants, results and pictures.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Takes part in consults as synthetic participants.
+    Call(call::Args),
+    /// Joins network namespaces by emulated links, in real time.
+    Net(net::Args),
+    /// Draws a time series as SVG.
+    Plot(plot::Args),
+    /// Adds rows to a results file and prints it as a table.
+    Result(results::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match Cli::parse().command {
+        Command::Call(args) => call::run(&args),
+        Command::Net(args) => net::run(args),
+        Command::Plot(args) => plot::run(&args),
+        Command::Result(args) => results::run(&args),
+    }
+}
