@@ -9,6 +9,7 @@ import { browserRtc } from "./rtc/peer-connection.js";
 import { Session } from "./signaling/session.js";
 import { webSocketTo } from "./signaling/socket.js";
 import { App } from "./ui/app.js";
+import { pageMemory, type PageMemory } from "./ui/page-memory.js";
 import { listenToShell } from "./ui/shell-bridge.js";
 import { languageFor } from "./ui/words/language.js";
 import "./ui/styles/page.css";
@@ -25,6 +26,7 @@ declare global {
 
 const LANGUAGE_KEY = "tvg.language";
 const NAME_KEY = "tvg.name";
+const TOKEN_KEY = "tvg.token";
 
 type Connection = NetworkInformation & Partial<EventTarget>;
 
@@ -52,25 +54,40 @@ function openCall(token: string, capture: Capture): Call {
   return call;
 }
 
+/**
+ * The token of the link. It came behind the `#`, so that no server log on the way ever holds it; from here on it
+ * stands in the memory of this tab alone, where a reload finds it and a screenshot does not.
+ */
+function takeToken(link: URLSearchParams, tab: PageMemory): string | null {
+  const token = link.get("token") ?? "";
+  if (token === "") return tab.read(TOKEN_KEY);
+  tab.write(TOKEN_KEY, token);
+  tab.write(NAME_KEY, null);
+  link.delete("token");
+  history.replaceState(null, "", `${location.pathname}${location.search}${link.size > 0 ? `#${link.toString()}` : ""}`);
+  return token;
+}
+
 function start(root: HTMLElement, announcer: HTMLElement): void {
-  // The token is behind the `#`, so that no server log on the way ever holds it.
   const link = new URLSearchParams(location.hash.slice(1));
-  const token = link.get("token");
+  const tab = pageMemory(() => sessionStorage);
+  const device = pageMemory(() => localStorage);
+  const token = takeToken(link, tab);
   const capture = new Capture(navigator.mediaDevices as MediaDevices | undefined);
-  const call = token === null || token === "" ? null : openCall(token, capture);
+  const call = token === null ? null : openCall(token, capture);
   new App({
     root,
     announcer,
     call,
     capture,
     clock: browserClock,
-    language: languageFor([link.get("lang"), localStorage.getItem(LANGUAGE_KEY), ...navigator.languages]),
-    name: sessionStorage.getItem(NAME_KEY) ?? link.get("name") ?? "",
+    language: languageFor([link.get("lang"), device.read(LANGUAGE_KEY), ...navigator.languages]),
+    name: tab.read(NAME_KEY) ?? link.get("name") ?? "",
     rememberLanguage: (language) => {
-      localStorage.setItem(LANGUAGE_KEY, language);
+      device.write(LANGUAGE_KEY, language);
     },
     rememberName: (name) => {
-      sessionStorage.setItem(NAME_KEY, name);
+      tab.write(NAME_KEY, name);
     },
   });
   if (call !== null) void capture.openBoth();

@@ -174,6 +174,28 @@ describe("a call", () => {
     expect(capture.state.camera.state).toBe("off");
   });
 
+  it("counts gaps as freezes only while a moving picture is shown", async () => {
+    const { clock, gateway, call } = await joined();
+    const frames = (count: number): void => {
+      for (let frame = 0; frame < count; frame++) call.link?.frameShown("theirs", clock.now() + frame * 33, 480);
+    };
+    const freezes = (): number => call.link?.freezes("theirs").count ?? 0;
+    call.tileShown("theirs", 700);
+    frames(10);
+    gateway.event(1, { type: "track_muted", ...ROOM.tracks[0], muted: true });
+    await clock.advance(10_000);
+    expect(freezes()).toBe(0);
+    gateway.event(2, { type: "track_muted", ...ROOM.tracks[0], muted: false });
+    frames(10);
+    call.tileShown("theirs", 0);
+    await clock.advance(10_000);
+    expect(freezes()).toBe(0);
+    call.tileShown("theirs", 700);
+    frames(10);
+    await clock.advance(10_000);
+    expect(freezes()).toBe(1);
+  });
+
   it("shows itself without names", async () => {
     const { clock, call } = await joined();
     call.link?.frameShown("theirs", clock.now(), 720);

@@ -76,8 +76,8 @@ export class Call {
 
   /** A tile shows a track with so many device pixels from top to bottom; zero while hidden. */
   tileShown(track: TrackId, lines: number): void {
-    if (lines === 0) this.#link?.rest(track);
     const wish = this.#wishes.change(track, lines);
+    this.#expectFrames();
     if (wish !== null) this.#tell({ type: "subscribe", ...wish });
   }
 
@@ -190,11 +190,8 @@ export class Call {
         return;
       case "track_muted":
         this.#receive();
-        if (event.muted) this.#link?.rest(event.id);
         return;
       case "quality":
-        for (const pair of event.pairs) if (pair.rung === "audio_only") this.#link?.rest(pair.track);
-        return;
       case "participant_joined":
       case "participant_changed":
       case "active_speaker":
@@ -262,10 +259,20 @@ export class Call {
     this.#parts.capture.release();
   }
 
+  /** A gap is a freeze only where a person looks at a picture that should move. */
+  #expectFrames(): void {
+    if (this.#state.phase !== "inCall") return;
+    const { tracks, pairs } = this.#state.room;
+    const shown = new Set(this.#wishes.all().filter(({ max_lines }) => max_lines > 0).map(({ track }) => track));
+    const moving = tracks.filter((track) => shown.has(track.id) && !track.muted && pairs[track.id]?.rung !== "audio_only");
+    this.#link?.expectFrames(new Set(moving.map((track) => track.id)));
+  }
+
   #dispatch(action: CallAction): void {
     const next = reduce(this.#state, action);
     if (next === this.#state) return;
     this.#state = next;
+    this.#expectFrames();
     this.#changes.notify(next);
   }
 }

@@ -131,9 +131,12 @@ export class MediaLink {
     this.#freezes(track).frame(now);
   }
 
-  /** No frame of a track is to be expected. */
-  rest(track: TrackId): void {
-    this.#freezesByTrack.get(track)?.rest();
+  /** Frames are to be expected of these tracks, and of no others. */
+  expectFrames(tracks: ReadonlySet<TrackId>): void {
+    for (const [track, freezes] of this.#freezesByTrack) {
+      if (tracks.has(track)) freezes.watch();
+      else freezes.rest();
+    }
   }
 
   /** The freezes of a track. */

@@ -37,7 +37,11 @@ describe("a freeze", () => {
     const detector = new FreezeDetector();
     const last = play(detector, 0, 60, 33);
     detector.rest();
+    // A last frame was on its way when the rest began.
+    detector.frame(last + 33);
+    detector.watch();
     detector.frame(last + 60_000);
     expect(detector.read(last + 60_033).count).toBe(0);
+    expect(detector.read(last + 61_000).count).toBe(1);
   });
 });

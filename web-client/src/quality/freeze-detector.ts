@@ -22,11 +22,13 @@ const ENOUGH_FRAMES = 5;
 /** Watches one picture. */
 export class FreezeDetector {
   readonly #intervals: number[] = [];
+  #state: "watching" | "resting" = "watching";
   #lastFrame: number | null = null;
   #freezes: Freezes = { count: 0, totalMs: 0, longestMs: 0 };
 
   /** A frame was shown. */
   frame(now: number): void {
+    if (this.#state === "resting") return;
     if (this.#lastFrame !== null) {
       const gap = now - this.#lastFrame;
       if (gap > this.#threshold()) this.#freezes = withFreeze(this.#freezes, gap);
@@ -37,8 +39,14 @@ export class FreezeDetector {
 
   /** No frame is to be expected from here on: the track is muted or hidden, or audio is all there is room for. */
   rest(): void {
+    this.#state = "resting";
     this.#lastFrame = null;
     this.#intervals.length = 0;
+  }
+
+  /** Frames are to be expected again, from the next one on. */
+  watch(): void {
+    this.#state = "watching";
   }
 
   /** The freezes so far, with one that still goes on. */

@@ -26,7 +26,7 @@ export type PeerListener = {
 };
 
 type MediaKind = "audio" | "video";
-type Sending = { readonly transceiver: RTCRtpTransceiver; track: TrackId | null; plan: UplinkPlan | null };
+type Sending = { readonly transceiver: RTCRtpTransceiver; track: TrackId | null; plan: UplinkPlan | null; applies: "idle" | "queued" };
 type Receiving = { readonly transceiver: RTCRtpTransceiver; readonly kind: MediaKind; track: Track | null };
 
 /** A room has at most 8 people on screen here; the gateway bounds the media descriptions of an offer. */
@@ -65,7 +65,7 @@ export class PeerConnection implements Negotiable {
     }
     const transceiver = this.#addSender(source, track);
     if (source === "camera") setCodecPreferences(transceiver, preferredCodecs(this.#rtc.videoCodecs()));
-    this.#sendingBySource.set(source, { transceiver, track: null, plan: null });
+    this.#sendingBySource.set(source, { transceiver, track: null, plan: null, applies: "idle" });
     return "offer_needed";
   }
 
@@ -172,9 +172,12 @@ export class PeerConnection implements Negotiable {
     free.transceiver.direction = "recvonly";
   }
 
-  /** Parameters are set one after the other: a `setParameters` needs the last `getParameters`. */
+  /** Parameters are set one after the other, since a `setParameters` needs the last `getParameters`; of waiting plans the latest counts. */
   #applyPlan(sending: Sending): void {
+    if (sending.applies === "queued") return;
+    sending.applies = "queued";
     this.#parameters = this.#parameters.then(async () => {
+      sending.applies = "idle";
       const { plan, transceiver } = sending;
       if (plan === null || this.#connection.connectionState === "closed") return;
       const next = planned(transceiver.sender.getParameters(), plan, captureLines(transceiver.sender.track));

@@ -42,15 +42,14 @@ describe("a session", () => {
     expect(eventsOf(notices)).toEqual(["active_speaker", "network_class", "media_failed"]);
   });
 
-  it("starts anew at once where the session is gone", async () => {
+  it("starts anew on the same connection where the session is gone", async () => {
     const { clock, gateway, session } = story();
     await gateway.welcomeNew();
     gateway.drop();
     await clock.advance(0);
     await gateway.accept();
     await gateway.answer("hello", { type: "error", code: "session_lost", message: "" });
-    await clock.advance(0);
-    await gateway.accept();
+    expect(gateway.opened).toBe(2);
     expect(gateway.last("hello")).toMatchObject({ resume: null });
     await gateway.answer("hello", welcome());
     gateway.event(1, { type: "media_failed" });
@@ -127,6 +126,33 @@ describe("a session", () => {
     await gateway.accept();
     await gateway.answer("hello", { type: "error", code, message: "" });
     expect(session.state).toEqual({ state: "closed", end: { by: "refusal", code } });
+  });
+
+  it.each([
+    [1001, "connecting"],
+    [1006, "connecting"],
+    [4400, "closed"],
+    [4401, "closed"],
+    [4408, "connecting"],
+    [4409, "closed"],
+    [4410, "closed"],
+    [4429, "connecting"],
+    [4503, "connecting"],
+  ] as const)("after the close code %i is %s", async (code, state) => {
+    const { gateway, session } = story();
+    await gateway.welcomeNew();
+    gateway.drop(code);
+    expect(session.state.state).toBe(state);
+  });
+
+  it("is patient where the gateway asks for patience", async () => {
+    const { clock, gateway } = story();
+    await gateway.welcomeNew();
+    gateway.drop(4503);
+    await clock.advance(999);
+    expect(gateway.opened).toBe(1);
+    await clock.advance(1);
+    expect(gateway.opened).toBe(2);
   });
 
   it("fails open requests when the connection drops, and times out the unanswered", async () => {

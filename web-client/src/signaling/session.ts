@@ -51,6 +51,9 @@ const PING_TIMEOUT = 5_000;
 /** The same after a sign that the network has changed, when a dead connection is likely. */
 const NUDGE_TIMEOUT = 2_000;
 
+/** Where the gateway has asked for patience, attempts go on as if several had failed: after about a second. */
+const PATIENT_ATTEMPT = 3;
+
 /** The session of one participant on this page. */
 export class Session {
   readonly #parts: SessionParts;
@@ -115,8 +118,8 @@ export class Session {
       received: (text) => {
         this.#receive(text);
       },
-      closed: () => {
-        this.#retry();
+      closed: (code) => {
+        this.#closed(code);
       },
     });
     this.#socket = socket;
@@ -135,7 +138,7 @@ export class Session {
       );
       if (socket === this.#socket) this.#open(welcome);
     } catch (error) {
-      if (socket === this.#socket) this.#greetingFailed(error);
+      if (socket === this.#socket) this.#greetingFailed(socket, error);
     }
   }
 
@@ -151,7 +154,7 @@ export class Session {
     this.#notices.notify({ type: "welcome", welcome });
   }
 
-  #greetingFailed(error: unknown): void {
+  #greetingFailed(socket: Socket, error: unknown): void {
     const failure = error instanceof RequestError ? error.failure : null;
     if (failure?.kind !== "refused") {
       this.#retry();
@@ -159,9 +162,9 @@ export class Session {
     }
     switch (failure.code) {
       case "session_lost":
+        // The connection stays: the next `hello` on it begins a new session.
         this.#resume = null;
-        this.#attempt = 0;
-        this.#retry();
+        void this.#greet(socket);
         return;
       case "token_invalid":
       case "token_expired":
@@ -180,6 +183,31 @@ export class Session {
       case "rate_limited":
       case "media_unavailable":
       case "internal":
+        this.#retry();
+    }
+  }
+
+  /** The close code says whether another attempt makes sense; see the table in the protocol's reference. */
+  #closed(code: number): void {
+    switch (code) {
+      case 4400:
+        this.#end({ by: "refusal", code: "unsupported_version" });
+        return;
+      case 4401:
+        this.#end({ by: "refusal", code: "token_invalid" });
+        return;
+      case 4409:
+        this.#end({ by: "gateway", reason: "replaced" });
+        return;
+      case 4410:
+        this.#end({ by: "gateway", reason: "consult_closed" });
+        return;
+      case 4429:
+      case 4503:
+        this.#attempt = Math.max(this.#attempt, PATIENT_ATTEMPT);
+        this.#retry();
+        return;
+      default:
         this.#retry();
     }
   }

@@ -6,11 +6,11 @@ export type Socket = {
   readonly close: () => void;
 };
 
-/** What a connection tells; `closed` comes at most once and last. */
+/** What a connection tells; `closed` comes at most once and last, with the close code (RFC 6455 §7.4). */
 export type SocketListener = {
   readonly opened: () => void;
   readonly received: (text: string) => void;
-  readonly closed: () => void;
+  readonly closed: (code: number) => void;
 };
 
 /** Opens a connection. */
@@ -27,10 +27,10 @@ export function webSocketTo(url: string): OpenSocket {
     socket.onmessage = (message: MessageEvent<unknown>) => {
       if (!over && typeof message.data === "string") listener.received(message.data);
     };
-    socket.onclose = () => {
+    socket.onclose = (close) => {
       if (!over) {
         over = true;
-        listener.closed();
+        listener.closed(close.code);
       }
     };
     return {

@@ -89,10 +89,10 @@ export class FakeGateway {
     this.#listener?.received(text);
   }
 
-  /** Cuts the connection. */
-  drop(): void {
+  /** Ends the connection: cut, or closed with a code. */
+  drop(code = 1006): void {
     const listener = this.#listener;
     this.#listener = null;
-    listener?.closed();
+    listener?.closed(code);
   }
 }

@@ -149,6 +149,6 @@ function leaveQuestion(words: Words, actions: Actions): VNode {
     },
     h("h2", { attributes: { id: "leave-question" } }, words.leaveQuestion),
     h("button", { class: "danger-button", attributes: { type: "button", "data-control": "leave-yes" }, on: { click: actions.leave } }, words.leaveYes),
-    h("button", { class: "quiet-button", attributes: { type: "button" }, on: { click: stay } }, words.leaveNo),
+    h("button", { class: "quiet-button", attributes: { type: "button", autofocus: true, "data-control": "leave-no" }, on: { click: stay } }, words.leaveNo),
   );
 }

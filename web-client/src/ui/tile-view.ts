@@ -26,7 +26,7 @@ export type TileSize = "large" | "small";
 export function tileView(model: TileModel, size: TileSize, words: Words, actions: Actions): VNode {
   const { participant, video, pair } = model;
   const name = video?.source === "screen" ? words.screenOf(participant.name) : participant.name;
-  const classes = ["tile", `tile-${size}`, video?.source === "screen" ? "tile-screen" : "", model.speaks ? "speaks" : "", participant.connected ? "" : "absent"];
+  const classes = ["tile", `tile-${size}`, video?.source === "screen" ? "tile-screen" : "", model.speaks ? "speaks" : ""];
   return h(
     "article",
     {
@@ -34,27 +34,40 @@ export function tileView(model: TileModel, size: TileSize, words: Words, actions
       class: classes.filter(Boolean).join(" "),
       attributes: { "aria-label": name, "data-participant": participant.id },
     },
-    face(model, words, actions),
+    ...face(model, words, actions),
     h(
       "div",
       { key: "foot", class: "foot" },
-      pair !== undefined && video !== undefined && !video.muted && participant.connected ? badge(pair, size, words) : null,
-      plate(name, participant.role, model.microphone?.muted === true, model.speaks, words),
+      pair !== undefined && video !== undefined && !video.muted ? badge(pair, size, words) : null,
+      plate(name, participant.role, marks(model, words)),
     ),
   );
 }
 
-function face(model: TileModel, words: Words, actions: Actions): VNode {
-  const { participant, video, picture, pair } = model;
-  if (!participant.connected) return still(participant, words.personLost);
-  if (video === undefined || video.muted) return still(participant, words.noPicture);
-  if (pair?.rung === "audio_only" && pair.rung_reason !== "viewport") return still(participant, words.audioOnly);
-  if (picture === null) return still(participant, words.pictureComes);
+/**
+ * The picture stays in its place under the words: a tile without one would tell the gateway that nobody
+ * looks, and the picture would never come back.
+ */
+function face(model: TileModel, words: Words, actions: Actions): Child[] {
+  const { participant, video, picture } = model;
+  const covered = coverWords(model, words);
+  return [
+    video === undefined || picture === null ? null : movingPicture(model.participant.name, video, picture, actions),
+    still(participant, covered ?? words.pictureComes, covered === null ? "until_first_frame" : "covers"),
+  ];
+}
+
+function coverWords({ video, pair }: TileModel, words: Words): string | null {
+  if (video === undefined || video.muted) return words.noPicture;
+  return pair?.rung === "audio_only" && pair.rung_reason !== "viewport" ? words.audioOnly : null;
+}
+
+function movingPicture(label: string, video: Track, picture: MediaStreamTrack, actions: Actions): VNode {
   return pictureElement({
     key: `picture ${video.id}`,
     track: picture,
     mirrored: false,
-    label: participant.name,
+    label,
     onLines: (lines) => {
       actions.tileShown(video.id, lines);
     },
@@ -64,8 +77,8 @@ function face(model: TileModel, words: Words, actions: Actions): VNode {
   });
 }
 
-function still(participant: { readonly name: string }, text: string): VNode {
-  return h("div", { key: "still", class: "still" }, h("span", { class: "initial", attributes: { "aria-hidden": "true" } }, initial(participant.name)), h("p", {}, text));
+function still(participant: { readonly name: string }, text: string, place: "covers" | "until_first_frame"): VNode {
+  return h("div", { key: "still", class: `still still-${place}` }, h("span", { class: "initial", attributes: { "aria-hidden": "true" } }, initial(participant.name)), h("p", {}, text));
 }
 
 function initial(name: string): string {
@@ -82,20 +95,30 @@ function badge(pair: PairQuality, size: TileSize, words: Words): VNode {
   );
 }
 
-function plate(name: string, role: Role | null, muted: boolean, speaks: boolean, words: Words): VNode {
-  const marks: Child[] = [
-    muted ? h("span", { class: "plate-mark" }, icon("microphoneOff"), words.muted) : null,
+function marks({ participant, microphone, speaks }: TileModel, words: Words): Child[] {
+  const muted = microphone?.muted === true;
+  return [
+    muted ? mutedMark(words) : null,
     speaks && !muted ? h("span", { class: "plate-mark plate-speaks" }, icon("sound"), words.speaks) : null,
+    // Only their signaling is known to be gone: picture and voice may flow on.
+    participant.connected ? null : h("span", { class: "plate-mark" }, icon("warning"), words.personLost),
   ];
+}
+
+function mutedMark(words: Words): VNode {
+  return h("span", { class: "plate-mark" }, icon("microphoneOff"), words.muted);
+}
+
+function plate(name: string, role: Role | null, marks: readonly Child[]): VNode {
   return h("p", { key: "plate", class: "plate" }, h("span", { class: "plate-name" }, name), role === null ? null : h("span", { class: "plate-role" }, words.role[role]), ...marks);
 }
 
 /** This participant's own tile. */
 export function selfView(name: string, capture: CaptureState, place: "corner" | "grid" | "alone", words: Words): VNode {
-  return h("article", { key: "self", class: `tile tile-self self-${place}`, attributes: { "aria-label": words.you } }, ownFace(name, capture.camera, words), h("div", { key: "foot", class: "foot" }, plate(words.you, null, capture.microphone.state !== "live", false, words)));
+  return h("article", { key: "self", class: `tile tile-self self-${place}`, attributes: { "aria-label": words.you } }, ownFace(name, capture.camera, words), h("div", { key: "foot", class: "foot" }, plate(words.you, null, [capture.microphone.state === "live" ? null : mutedMark(words)])));
 }
 
 function ownFace(name: string, camera: CameraState, words: Words): VNode {
   if (camera.state === "live") return pictureElement({ key: "own", track: camera.track, mirrored: true, label: words.preview });
-  return still({ name }, camera.state === "asking" ? words.cameraAsking : words.cameraOff);
+  return still({ name }, camera.state === "asking" ? words.cameraAsking : words.cameraOff, "covers");
 }

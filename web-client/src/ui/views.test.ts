@@ -90,6 +90,16 @@ describe("the call", () => {
     expect(find(view, (node) => node.tag === "video").every((node) => "muted" in node.attributes)).toBe(true);
   });
 
+  it("keeps the picture in its place under the words while only the voice comes", () => {
+    const quality: CallAction = {
+      type: "session",
+      notice: { type: "event", event: { type: "quality", pairs: [{ track: "camera", publisher: "doctor", publisher_class: "3g", subscriber_class: "5g", rung: "audio_only", rung_reason: "downlink", hd: "publisher_class" }] } },
+    };
+    const view = room({}, quality);
+    expect(textOf(view)).toContain("voice only for now");
+    expect(find(view, (node) => node.key === "picture camera")).toHaveLength(1);
+  });
+
   it("comforts who waits alone", () => {
     const left: CallAction = { type: "session", notice: { type: "event", event: { type: "participant_left", participant: "doctor" } } };
     expect(textOf(room({}, left))).toContain("The doctor will be with you shortly");

@@ -72,7 +72,7 @@ export const en: Words = {
   noPicture: "Camera off",
   audioOnly: "Weak network: voice only for now",
   pictureComes: "The picture is on its way…",
-  personLost: "Connection lost, they are reconnecting…",
+  personLost: "Reconnecting",
   speaks: "Speaking",
   screenOf: (name) => `Screen of ${name}`,
 
@@ -113,7 +113,7 @@ export const en: Words = {
   happened: {
     joined: ({ name, role }) => `${role} ${name} has joined`,
     left: ({ name, role }) => `${role} ${name} has left`,
-    lost: ({ name, role }) => `${role} ${name} has lost the connection and is reconnecting`,
+    lost: ({ name, role }) => `${role} ${name} is reconnecting`,
     back: ({ name, role }) => `${role} ${name} is back`,
   },
 

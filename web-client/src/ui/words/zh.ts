@@ -72,7 +72,7 @@ export const zh: Words = {
   noPicture: "未开摄像头",
   audioOnly: "网络较弱，暂时只传声音",
   pictureComes: "画面马上就来…",
-  personLost: "对方网络中断，正在重新连接…",
+  personLost: "正在重新连接",
   speaks: "正在说话",
   screenOf: (name) => `${name} 共享的屏幕`,
 
@@ -113,7 +113,7 @@ export const zh: Words = {
   happened: {
     joined: ({ name, role }) => `${role} ${name} 已进入会诊`,
     left: ({ name, role }) => `${role} ${name} 已离开会诊`,
-    lost: ({ name, role }) => `${role} ${name} 的网络中断，正在重新连接`,
+    lost: ({ name, role }) => `${role} ${name} 的连接不稳，正在重新连接`,
     back: ({ name, role }) => `${role} ${name} 已重新连接`,
   },
 
