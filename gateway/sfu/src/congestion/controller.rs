@@ -190,7 +190,7 @@ impl CongestionController {
         silence.into_iter().chain(probe).min().and_then(|at| self.epoch.checked_add(at))
     }
 
-    /// A probe cluster to start.
+    /// A probe cluster to start. Not to be asked before packets can leave: the first is given at once.
     pub fn poll_probe(&mut self, now: Instant) -> Option<ProbeCluster> {
         let now = self.advance(now);
         let view = self.probe_view();
