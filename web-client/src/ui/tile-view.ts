@@ -1,6 +1,6 @@
 // One participant on screen: the picture, the name, and what the networks allow.
 
-import type { PairQuality, Participant, Role, Track } from "../protocol/messages.js";
+import type { PairQuality, Participant, Track } from "../protocol/messages.js";
 import type { CameraState, CaptureState } from "../rtc/capture.js";
 import type { Actions } from "./actions.js";
 import { h, type Child, type VNode } from "./dom.js";
@@ -39,7 +39,7 @@ export function tileView(model: TileModel, size: TileSize, words: Words, actions
       "div",
       { key: "foot", class: "foot" },
       pair !== undefined && video !== undefined && !video.muted ? badge(pair, size, words) : null,
-      plate(name, participant.role, marks(model, words)),
+      plate(name, words.role[participant.role], marks(model, words)),
     ),
   );
 }
@@ -109,8 +109,8 @@ function mutedMark(words: Words): VNode {
   return h("span", { class: "plate-mark" }, icon("microphoneOff"), words.muted);
 }
 
-function plate(name: string, role: Role | null, marks: readonly Child[]): VNode {
-  return h("p", { key: "plate", class: "plate" }, h("span", { class: "plate-name" }, name), role === null ? null : h("span", { class: "plate-role" }, words.role[role]), ...marks);
+function plate(name: string, role: string | null, marks: readonly Child[]): VNode {
+  return h("p", { key: "plate", class: "plate" }, h("span", { class: "plate-name" }, name), role === null ? null : h("span", { class: "plate-role" }, role), ...marks);
 }
 
 /** This participant's own tile. */
