@@ -273,7 +273,6 @@ impl Registry {
                 self.count(Sample::ResumedAfter(now.saturating_duration_since(since)));
             }
             Link::Connected(older) => {
-                self.session_by_connection.remove(&older);
                 self.close(older, CloseReason::Replaced);
             }
         }
@@ -352,7 +351,6 @@ impl Registry {
                 let ended = session.log.push(Event::Ended { reason });
                 self.send(connection, ServerMessage::Event(ended));
             }
-            self.session_by_connection.remove(&connection);
             self.close(connection, reason.into());
         }
         if session.is_in_room() {
@@ -423,7 +421,9 @@ impl Registry {
         self.outputs.push_back(Output::Send { connection, message });
     }
 
+    /// Closes a connection; what it says from here on is void.
     fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
+        self.session_by_connection.remove(&connection);
         self.outputs.push_back(Output::Close { connection, reason });
     }
 

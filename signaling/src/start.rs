@@ -1,5 +1,6 @@
 //! Starts the control plane and ends it.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use axum::http::Uri;
 use protocol::track::Role;
 use rand::rngs::{StdRng, SysRng};
 use rand::{SeedableRng, TryRng};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::SignalingConfig;
@@ -46,6 +47,8 @@ pub struct Signaling {
     pub samples: mpsc::Receiver<Sample>,
     /// The API key that was drawn at this start, to be shown once; none where there already was one.
     pub drawn_api_key: Option<Redacted<String>>,
+    /// Completes, with an error, once nobody decides any more: after a fault, or the shutdown.
+    pub ended: oneshot::Receiver<Infallible>,
     running: Running,
 }
 
@@ -235,14 +238,18 @@ pub async fn start(config: SignalingConfig, media: MediaLink) -> Result<Signalin
         listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
     let slots = ConnectionSlots::new(config.max_connections, config.max_connections_per_address);
     let control_loop = ControlLoop::new(registry, media.commands, records, sink.clone(), census_sender);
-    let control_loop = tokio::spawn(control_loop.run(input_receiver, media.events));
+    let (alive, ended) = oneshot::channel();
+    let control_loop = tokio::spawn(async move {
+        let _alive = alive;
+        control_loop.run(input_receiver, media.events).await;
+    });
     let recorder = tokio::spawn(record_sessions(store.clone(), record_receiver, sink.clone()));
     let front = Front::new(config, tokens, api_key, store.clone(), sink.clone(), inputs.clone());
     let routes = routes(Arc::new(front));
     tokio::spawn(listener::accept(listener, routes, Arc::clone(&slots), sink, stopping_receiver));
     tracing::info!(%local_address, "signaling listens");
     let running = Running { inputs, census, slots, stopping, store, control_loop, recorder };
-    Ok(Signaling { local_address, samples, drawn_api_key, running })
+    Ok(Signaling { local_address, samples, drawn_api_key, ended, running })
 }
 
 fn open_token_key(path: &Path, issuer: String) -> Result<TokenKey, StartError> {

@@ -432,7 +432,7 @@ fn a_connection_must_say_hello_first_and_soon() {
     let mut story = Story::new();
     story.registry.handle_connect(story.now, PATIENT.0);
     story.says(PATIENT, ClientMessage::Ping).is_refused(PATIENT, ErrorCode::HelloExpected);
-    story.is_closed(PATIENT, CloseReason::Unspoken);
+    story.is_closed(PATIENT, CloseReason::Unspoken).forgets().hello(PATIENT, None).hears(PATIENT, &[]);
     story.registry.handle_connect(story.now, DOCTOR.0);
     story.after(secs(5)).is_closed(DOCTOR, CloseReason::TooSlow);
     assert_eq!(story.registry.poll_timeout(), None);

@@ -149,3 +149,12 @@ async fn every_response_keeps_the_browser_safe() {
         assert!(header("permissions-policy").contains("camera=(self)"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn nothing_of_a_consult_is_printed() {
+    let gateway = Gateway::start().await;
+    let request = json!({"subject": "Canary", "participants": [{"role": "king", "name": "Canary"}]});
+    let answer = gateway.request("POST", CONSULTS).json(&request).send().await.expect("an answer");
+    let problem = answer.text().await.expect("a text");
+    assert!(problem.contains("king") && !problem.contains("Canary"), "{problem}");
+}

@@ -9,8 +9,9 @@ use protocol::server_message::ErrorCode;
 use protocol::track::{Track, TrackSource};
 use serde_json::{Value, json};
 use signaling::sample::{AuthFailure, JoinOutcome, Limit, Sample};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio_tungstenite::tungstenite::Message;
 
 const CAMERA: TrackId = TrackId::from_bits(77);
@@ -83,8 +84,12 @@ async fn a_cut_connection_is_resumed_with_what_it_missed() {
 
 #[tokio::test]
 async fn links_work_after_a_restart_and_clients_are_told_of_it() {
-    let gateway = Gateway::start().await;
+    let mut gateway = Gateway::start().await;
     let [_, patient] = doctor_and_patient(&gateway).await;
+    assert!(
+        gateway.signaling.ended.try_recv().is_err_and(|error| error == TryRecvError::Empty),
+        "it goes on"
+    );
     let mut before = gateway.join(&patient, "Wang").await;
     let (gateway, told) = tokio::join!(gateway.restart(), async {
         let reason = before.event().await["reason"].clone();
