@@ -45,3 +45,17 @@ fn five_percent_leave_a_picture_that_moves() {
         )
         .expect("patient", hears("doctor").with_gaps_under(ms(120)));
 }
+
+#[test]
+fn a_call_begins_however_the_first_packets_fare() {
+    for seed in 10..30 {
+        Scenario::new(seed)
+            .participant("doctor")
+            .on(Link::wifi().loss(0.1))
+            .participant("patient")
+            .on(Link::wifi().loss(0.1))
+            .run_for(secs(8))
+            .expect("patient", sees("doctor").at_least(P180).first_within(secs(6)))
+            .expect("doctor", sees("patient").at_least(P180).first_within(secs(6)));
+    }
+}

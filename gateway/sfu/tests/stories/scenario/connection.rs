@@ -36,6 +36,9 @@ const STRONG_CHECK_INTERVAL: Duration = Duration::from_millis(480);
 /// A response that takes longer leaves the pair weak again.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(2_500);
 
+/// Browsers begin with less, and resend more.
+const FIRST_RESEND: Duration = Duration::from_millis(200);
+
 /// Any address: the association is keyed by it, and there is only one.
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), 2);
 
@@ -50,6 +53,15 @@ struct Remote {
     ufrag: String,
     password: String,
     fingerprint: String,
+}
+
+/// The last datagrams of the handshake. `rtc-dtls` stops its own timer once part of a flight has come, so
+/// a browser's stubbornness (RFC 6347 §4.2.4) is added here.
+#[derive(Default)]
+struct Flight {
+    datagrams: Vec<Vec<u8>>,
+    resend_at: Option<Instant>,
+    resends: u32,
 }
 
 struct SrtpKeys {
@@ -69,6 +81,7 @@ pub(super) struct Connection {
     transaction: u64,
     last_response: Option<Instant>,
     dtls: Option<Endpoint>,
+    flight: Flight,
     keys: Option<SrtpKeys>,
     outgoing: VecDeque<Vec<u8>>,
 }
@@ -90,6 +103,7 @@ impl Connection {
             transaction: tag << 32,
             last_response: None,
             dtls: None,
+            flight: Flight::default(),
             keys: None,
             outgoing: VecDeque::new(),
         }
@@ -140,7 +154,12 @@ impl Connection {
             if dtls.poll_timeout(&PEER).is_some_and(|due| now >= due) {
                 dtls.handle_timeout(PEER, now).expect("the handshake of a browser goes on");
             }
-            self.drain_dtls();
+            self.drain_dtls(now);
+        }
+        if self.keys.is_none() && self.flight.resend_at.is_some_and(|due| now >= due) {
+            self.flight.resends += 1;
+            self.flight.resend_at = Some(now + FIRST_RESEND * (1 << self.flight.resends.min(3)));
+            self.outgoing.extend(self.flight.datagrams.iter().cloned());
         }
     }
 
@@ -229,7 +248,7 @@ impl Connection {
         let mut dtls = Endpoint::new(PEER, TransportProtocol::UDP, None);
         dtls.connect(now, PEER, Arc::new(config), None).expect("a handshake can begin");
         self.dtls = Some(dtls);
-        self.drain_dtls();
+        self.drain_dtls(now);
     }
 
     fn handle_dtls(&mut self, now: Instant, datagram: &[u8]) {
@@ -238,12 +257,17 @@ impl Connection {
         if events.iter().any(|event| matches!(event, EndpointEvent::HandshakeComplete)) {
             self.keys = Some(derive_keys(dtls, self.provider.as_ref()));
         }
-        self.drain_dtls();
+        self.drain_dtls(now);
     }
 
-    fn drain_dtls(&mut self) {
+    fn drain_dtls(&mut self, now: Instant) {
+        let mut datagrams = Vec::new();
         while let Some(transmit) = self.dtls.as_mut().and_then(Endpoint::poll_transmit) {
-            self.outgoing.push_back(transmit.message.to_vec());
+            datagrams.push(transmit.message.to_vec());
+        }
+        if !datagrams.is_empty() {
+            self.outgoing.extend(datagrams.iter().cloned());
+            self.flight = Flight { datagrams, resend_at: Some(now + FIRST_RESEND), resends: 0 };
         }
     }
 
