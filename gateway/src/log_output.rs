@@ -11,7 +11,9 @@ use crate::config::{LogConfig, LogFormat};
 pub fn start_logging(config: &LogConfig) {
     // The configuration was checked; what is left is a second call in one process, which changes nothing.
     let filter = EnvFilter::try_new(&config.filter).unwrap_or_default();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match config.format {
         LogFormat::Text => lines.try_init(),

@@ -1,0 +1,61 @@
+# `make help` lists what there is.
+
+SHELL := /bin/bash -euo pipefail
+APT_PACKAGES := chromium cmake ffmpeg fonts-liberation fonts-noto-cjk iproute2 pkg-config prometheus
+
+export TVG_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+
+.PHONY: help packages web run test test-web test-rust test-browser check sim bench docs
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+packages: # Debian packages, as far as they are missing
+	@missing=$$(for package in $(APT_PACKAGES); do \
+		dpkg-query -W -f='$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || echo $$package; \
+	done); \
+	if [ -n "$$missing" ]; then \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 update; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
+			install -y --no-install-recommends $$missing; \
+	fi
+
+# The lock file of what is installed is newer than the one of the repository: nothing to do.
+web-client/node_modules/.package-lock.json: web-client/package-lock.json
+	npm --prefix web-client ci --no-audit --no-fund
+	@touch $@
+
+web: web-client/node_modules/.package-lock.json # The page that the gateway embeds
+	npm --prefix web-client run build
+
+run: web ## Build everything and start the gateway with a consult to try
+	cargo run --release -p gateway -- --demo
+
+check: web ## Formatting, lints and types, without running anything
+	npm --prefix web-client run check
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+test: packages check test-web test-rust test-browser ## Every test: client, Rust, and real browsers in a call
+
+test-web: web
+	npm --prefix web-client test
+
+test-rust: packages web
+	cargo test --workspace --no-fail-fast
+
+test-browser: packages web
+	@if [ -d loadtest/browser ]; then \
+		npm --prefix loadtest/browser ci --no-audit --no-fund && npm --prefix loadtest/browser test; \
+	fi
+
+sim: ## Whole calls against the media plane, on virtual time
+	cargo test -p sfu --tests
+
+bench: ## Cost per forwarded packet
+	cargo bench -p gateway
+
+docs: ## Write the generated references anew
+	UPDATE_GENERATED=1 cargo test -p gateway --test tidy generated
+	UPDATE_GENERATED=1 cargo test -p protocol --test typescript
