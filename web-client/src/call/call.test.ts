@@ -99,6 +99,15 @@ describe("a call", () => {
     expect(rtc.connections).toHaveLength(1);
   });
 
+  it("wishes for nothing of a track that has ended", async () => {
+    const { gateway, call } = await joined();
+    call.tileShown("theirs", 720);
+    gateway.event(1, { type: "track_unpublished", track: "theirs" });
+    const before = gateway.count("subscribe");
+    call.tileShown("theirs", 0);
+    expect(gateway.count("subscribe")).toBe(before);
+  });
+
   it("joins again with new media where the session is gone", async () => {
     const { clock, gateway, rtc, call } = await joined();
     gateway.drop();

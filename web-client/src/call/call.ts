@@ -76,6 +76,8 @@ export class Call {
 
   /** A tile shows a track with so many device pixels from top to bottom; zero while hidden. */
   tileShown(track: TrackId, lines: number): void {
+    // The tile of an ended track goes after it.
+    if (this.#state.phase !== "inCall" || !this.#state.room.tracks.some(({ id }) => id === track)) return;
     const wish = this.#wishes.change(track, lines);
     this.#expectFrames();
     if (wish !== null) this.#tell({ type: "subscribe", ...wish });
@@ -121,6 +123,7 @@ export class Call {
       void this.#enter(name);
       return;
     }
+    this.#link?.signalingIsBack();
     this.#tellWishes();
     this.#tellReports();
     this.#tellMutes();

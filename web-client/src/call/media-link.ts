@@ -124,6 +124,11 @@ export class MediaLink {
     if (this.#health.state !== "idle") this.#recovery.suspect(cause);
   }
 
+  /** Signaling is back: offers that failed without it are made at once. */
+  signalingIsBack(): void {
+    this.#negotiation.hurry();
+  }
+
   /** A frame of a track was shown, so many lines high. */
   frameShown(track: TrackId, now: number, lines: number): void {
     this.#parts.timeline.reach("firstFrame");

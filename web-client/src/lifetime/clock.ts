@@ -37,19 +37,3 @@ export function every(clock: Clock, milliseconds: number, call: () => void): Can
     cancel();
   };
 }
-
-/** Waits; rejects with the signal's reason when that fires first. */
-export function pause(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const cancel = clock.after(milliseconds, () => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    });
-    const abort = (): void => {
-      cancel();
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-  });
-}

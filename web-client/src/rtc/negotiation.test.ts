@@ -91,6 +91,20 @@ describe("a negotiation", () => {
     expect(failures).toHaveLength(2);
   });
 
+  it("tries a failed offer at once when the gateway is back", async () => {
+    const { clock, made, negotiation, end } = story();
+    negotiation.request("continue");
+    await settle();
+    await end("failure");
+    negotiation.hurry();
+    await settle();
+    expect(made).toHaveLength(2);
+    await end("answer");
+    negotiation.hurry();
+    await clock.advance(5_000);
+    expect(made).toHaveLength(2);
+  });
+
   it("keeps offers apart for the gateway's rate limit", async () => {
     const { clock, made, negotiation, end } = story();
     negotiation.request("continue");

@@ -1,7 +1,6 @@
 // Offers, one after the other: never two open, and whatever was wished for meanwhile goes into the next one.
 
-import { pause, type Clock } from "../lifetime/clock.js";
-import { Scope } from "../lifetime/scope.js";
+import type { Clock } from "../lifetime/clock.js";
 import type { Answer, Offer } from "../protocol/messages.js";
 
 /** What is negotiated for. */
@@ -29,10 +28,10 @@ export class Negotiation {
   readonly #peer: Negotiable;
   readonly #exchange: Exchange;
   readonly #clock: Clock;
-  readonly #scope = new Scope();
   readonly #failed: (error: unknown) => void;
   #wanted: OfferKind | null = null;
-  #running = false;
+  #loop: "idle" | "running" | "disposed" = "idle";
+  #endWait: () => void = () => undefined;
   #failures = 0;
 
   constructor(peer: Negotiable, exchange: Exchange, clock: Clock, failed: (error: unknown) => void) {
@@ -45,46 +44,63 @@ export class Negotiation {
   /** Asks for an offer; an ICE restart wins over a mere update. */
   request(kind: OfferKind): void {
     if (this.#wanted !== "ice_restart") this.#wanted = kind;
-    if (!this.#running) void this.#run();
+    if (this.#loop === "idle") void this.#run();
+  }
+
+  /** The gateway can be reached again: what failed meanwhile is tried at once. */
+  hurry(): void {
+    if (this.#failures === 0) return;
+    this.#failures = 0;
+    this.#endWait();
   }
 
   /** Ends the negotiation; an answer that is still on its way is not applied. */
   dispose(): void {
-    this.#scope.dispose();
+    this.#loop = "disposed";
+    this.#endWait();
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
-    try {
-      // All that is asked for in one turn goes into one offer.
-      await Promise.resolve();
-      while (this.#wanted !== null && !this.#scope.disposed) {
-        const kind = this.#wanted;
-        this.#wanted = null;
-        const done = await this.#offer(kind);
-        if (!done && this.#wanted !== "ice_restart") this.#wanted = kind;
-        const wait = done ? SPACING : Math.min(RETRY_FIRST * 2 ** (this.#failures - 1), RETRY_MAX);
-        await pause(this.#clock, wait, this.#scope.signal);
-      }
-    } catch (error) {
-      if (!this.#scope.disposed) throw error;
-    } finally {
-      this.#running = false;
+    this.#loop = "running";
+    // All that is asked for in one turn goes into one offer.
+    await Promise.resolve();
+    while (this.#wanted !== null && this.#isAlive()) {
+      const kind = this.#wanted;
+      this.#wanted = null;
+      const done = await this.#offer(kind);
+      if (!done) this.#wanted ??= kind;
+      if (!done && kind === "ice_restart") this.#wanted = kind;
+      await this.#wait(done ? SPACING : Math.min(RETRY_FIRST * 2 ** (this.#failures - 1), RETRY_MAX));
     }
+    if (this.#isAlive()) this.#loop = "idle";
+  }
+
+  #isAlive(): boolean {
+    return this.#loop !== "disposed";
+  }
+
+  #wait(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(milliseconds, resolve);
+      this.#endWait = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   async #offer(kind: OfferKind): Promise<boolean> {
     try {
       const offer = await this.#peer.createOffer(kind);
-      if (offer !== null && !this.#scope.disposed) {
+      if (offer !== null && this.#isAlive()) {
         const answer = await this.#exchange(offer);
-        if (!this.#scope.disposed) await this.#peer.applyAnswer(answer);
+        if (this.#isAlive()) await this.#peer.applyAnswer(answer);
       }
       this.#failures = 0;
       return true;
     } catch (error) {
       this.#failures += 1;
-      if (!this.#scope.disposed) this.#failed(error);
+      if (this.#isAlive()) this.#failed(error);
       return false;
     }
   }
