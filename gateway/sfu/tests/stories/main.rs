@@ -7,3 +7,4 @@ mod hostile;
 mod loss;
 mod rooms;
 mod scenario;
+mod uplink_step;

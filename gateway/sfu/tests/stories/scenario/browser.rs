@@ -359,7 +359,7 @@ impl Browser {
             self.publisher.handle_feedback(now, feedback);
         } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
             for sequence in nack.nacks.iter().flat_map(|pair| pair.packet_list()) {
-                self.publisher.retransmit(nack.media_ssrc, sequence);
+                self.publisher.retransmit(now, nack.media_ssrc, sequence);
             }
         } else if let Some(pli) = packet.downcast_ref::<PictureLossIndication>() {
             self.publisher.request_key_frame(pli.media_ssrc);

@@ -36,6 +36,9 @@ const LOUD: u8 = 0x80 | 30;
 /// libwebrtc paces at 2.5 times the estimate.
 const PACING_FACTOR: f64 = 2.5;
 const HISTORY: usize = 1_500;
+const REPAIR_WINDOW: Duration = Duration::from_millis(500);
+const REPAIR_INTERVAL: Duration = Duration::from_millis(100);
+const REPAIR_SHARE: f64 = 0.3;
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const PADDING: u8 = 255;
 
@@ -66,6 +69,8 @@ pub(super) struct Publisher {
     history: HashMap<(u32, u16), Packet>,
     history_order: VecDeque<(u32, u16)>,
     next_report: Instant,
+    /// Repairs of the last half second, with their size.
+    repairs: VecDeque<(Instant, (u32, u16), usize)>,
 }
 
 impl Publisher {
@@ -96,6 +101,7 @@ impl Publisher {
             history: HashMap::new(),
             history_order: VecDeque::new(),
             next_report: now,
+            repairs: VecDeque::new(),
         }
     }
 
@@ -123,7 +129,8 @@ impl Publisher {
             return;
         }
         self.speak(now, connection);
-        self.camera.share_out(self.control.estimate() - VOICE_RATE);
+        self.repairs.retain(|(at, ..)| now - *at < REPAIR_WINDOW);
+        self.camera.share_out(self.control.estimate() - VOICE_RATE - self.repair_rate());
         for fragment in self.camera.capture(now) {
             self.enqueue(fragment);
         }
@@ -215,9 +222,22 @@ impl Publisher {
         connection.send_rtp(&packet);
     }
 
-    /// Repairs what a NACK of the gateway names.
-    pub(super) fn retransmit(&mut self, ssrc: u32, sequence: u16) {
-        let Some(lost) = self.history.get(&(ssrc, sequence)) else { return };
+    fn repair_rate(&self) -> Bitrate {
+        let bytes: usize = self.repairs.iter().map(|(.., size)| size).sum();
+        DataSize::bytes(bytes as u64).per(REPAIR_WINDOW)
+    }
+
+    /// Repairs what a NACK of the gateway names, within the bounds that libwebrtc sets: not twice in a
+    /// round trip, and no more than a share of the estimate.
+    pub(super) fn retransmit(&mut self, now: Instant, ssrc: u32, sequence: u16) {
+        let key = (ssrc, sequence);
+        let is_on_its_way =
+            self.repairs.iter().any(|(at, sent, _)| *sent == key && now - *at < REPAIR_INTERVAL);
+        if is_on_its_way || self.repair_rate() >= self.control.estimate().scaled(REPAIR_SHARE) {
+            return;
+        }
+        let Some(lost) = self.history.get(&key) else { return };
+        self.repairs.push_back((now, key, lost.payload.len()));
         let Some(stream) = self.encodings.iter_mut().find(|stream| stream.ssrc == ssrc) else { return };
         stream.rtx_sequence = stream.rtx_sequence.wrapping_add(1);
         let mut payload = BytesMut::with_capacity(lost.payload.len() + 2);

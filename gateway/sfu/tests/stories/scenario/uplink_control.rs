@@ -12,7 +12,8 @@ const FLOOR: Bitrate = Bitrate::kbps(50);
 const GROWTH_PER_SECOND: f64 = 0.08;
 const BACK_OFF: f64 = 0.85;
 const MAX_QUEUE: Duration = Duration::from_millis(60);
-const MAX_LOSS: f64 = 0.1;
+/// Browsers know random loss from congestion up to about here.
+const MAX_LOSS: f64 = 0.2;
 const HOLD: Duration = Duration::from_millis(300);
 const RATE_WINDOW: Duration = Duration::from_millis(500);
 /// The base of the one-way delay is its least over so long.
