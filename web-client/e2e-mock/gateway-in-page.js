@@ -12,9 +12,25 @@
   const requests = [];
 
   const people = story.people.map((person, index) => ({
-    participant: { id: ID(index + 1), name: person.name, role: person.role, network_class: person.network, connected: person.connected ?? true },
-    camera: { id: `camera${index}`.padEnd(26, "0"), publisher: ID(index + 1), source: "camera", muted: person.camera === "off" },
-    microphone: { id: `voice${index}`.padEnd(26, "0"), publisher: ID(index + 1), source: "microphone", muted: person.microphone === "off" },
+    participant: {
+      id: ID(index + 1),
+      name: person.name,
+      role: person.role,
+      network_class: person.network,
+      connected: person.connected ?? true,
+    },
+    camera: {
+      id: `camera${index}`.padEnd(26, "0"),
+      publisher: ID(index + 1),
+      source: "camera",
+      muted: person.camera === "off",
+    },
+    microphone: {
+      id: `voice${index}`.padEnd(26, "0"),
+      publisher: ID(index + 1),
+      source: "microphone",
+      muted: person.microphone === "off",
+    },
     tint: person.tint ?? 170 + index * 37,
     pair: person.pair,
   }));
@@ -31,7 +47,10 @@
   });
 
   function draw(tint, portrait) {
-    const canvas = Object.assign(document.createElement("canvas"), portrait ? { width: 360, height: 640 } : { width: 1280, height: 720 });
+    const canvas = Object.assign(
+      document.createElement("canvas"),
+      portrait ? { width: 360, height: 640 } : { width: 1280, height: 720 },
+    );
     const paint = canvas.getContext("2d");
     const { width: w, height: h } = canvas;
     let frame = 0;
@@ -85,22 +104,41 @@
       .map((section) => {
         const mid = /a=mid:(\S+)/.exec(section)?.[1];
         const isCamera = offer.tracks.some((track) => track.mid === mid && track.source === "camera");
-        return isCamera && !section.includes("a=simulcast") ? `${section}a=rid:l recv\r\na=rid:m recv\r\na=rid:h recv\r\na=simulcast:recv l;m;h\r\n` : section;
+        return isCamera && !section.includes("a=simulcast")
+          ? `${section}a=rid:l recv\r\na=rid:m recv\r\na=rid:h recv\r\na=simulcast:recv l;m;h\r\n`
+          : section;
       })
       .join("");
-    return { type: "answer", sdp, tracks: offer.tracks.map(({ mid }) => ({ mid, track: `own${mid}`.padEnd(26, "0") })) };
+    return {
+      type: "answer",
+      sdp,
+      tracks: offer.tracks.map(({ mid }) => ({ mid, track: `own${mid}`.padEnd(26, "0") })),
+    };
   }
 
   const snapshotOf = () => ({
     participants: people.map(({ participant }) => participant),
-    tracks: people.flatMap(({ camera, microphone, participant }) => (participant.camera === "none" ? [microphone] : [camera, microphone])),
+    tracks: people.flatMap(({ camera, microphone, participant }) =>
+      participant.camera === "none" ? [microphone] : [camera, microphone],
+    ),
   });
 
   async function respond(request) {
     switch (request.type) {
       case "hello":
         if (story.refuse) return { type: "error", code: story.refuse, message: "refused by the story" };
-        return { type: "welcome", version: 1, session: ID(90), resume_secret: "secret", resumed: request.resume !== null, consult: ID(91), subject: story.subject, participant: ID(99), role: story.role, hd_mode: "equivalent" };
+        return {
+          type: "welcome",
+          version: 1,
+          session: ID(90),
+          resume_secret: "secret",
+          resumed: request.resume !== null,
+          consult: ID(91),
+          subject: story.subject,
+          participant: ID(99),
+          role: story.role,
+          hd_mode: "equivalent",
+        };
       case "join":
         return { type: "joined", ...snapshotOf() };
       case "offer":
@@ -150,7 +188,8 @@
     quality() {
       this.event({ type: "network_class", class: story.ownClass });
       this.event({ type: "quality", pairs: people.filter(({ camera }) => !camera.muted).map(pairOf) });
-      if (story.speaker !== undefined) this.event({ type: "active_speaker", participant: people[story.speaker].participant.id });
+      if (story.speaker !== undefined)
+        this.event({ type: "active_speaker", participant: people[story.speaker].participant.id });
     },
     cut() {
       reachable = false;

@@ -52,7 +52,8 @@ async function probe({ scales, codec, startKbps }) {
           (stat.targetBitrate ?? 0) / 1000,
         )}k ${stat.qualityLimitationReason} ${stat.scalabilityMode}`;
       }
-      if (stat.type === "candidate-pair" && stat.nominated) row.estimate = Math.round(stat.availableOutgoingBitrate / 1000);
+      if (stat.type === "candidate-pair" && stat.nominated)
+        row.estimate = Math.round(stat.availableOutgoingBitrate / 1000);
     }
     row.at = Math.round(performance.now() - began);
     series.push(row);
@@ -80,7 +81,8 @@ try {
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
     const series = await page.evaluate(probe, asked);
     console.log(JSON.stringify(asked));
-    for (const row of series.filter((_, second) => [0, 1, 2, 3, 5, 8, 13].includes(second))) console.log("  ", JSON.stringify(row));
+    for (const row of series.filter((_, second) => [0, 1, 2, 3, 5, 8, 13].includes(second)))
+      console.log("  ", JSON.stringify(row));
     await page.close();
   }
 } finally {

@@ -21,13 +21,28 @@ const FILTER = process.argv.slice(2).find((word, index, all) => word !== "--out"
 
 const VIEWS = { phone: { width: 390, height: 844 }, desk: { width: 1440, height: 900 } };
 
-const zh = { subject: "儿童哮喘复诊 · 联合门诊", people: ["陈医生", "李主任", "王小明", "张护士", "赵翻译", "孙医生", "周阿姨"] };
-const en = { subject: "Paediatric asthma follow-up", people: ["Dr Chen", "Dr Lee", "Wang Xiaoming", "Nurse Zhang", "Ms Zhao", "Dr Sun", "Aunt Zhou"] };
+const zh = {
+  subject: "儿童哮喘复诊 · 联合门诊",
+  people: ["陈医生", "李主任", "王小明", "张护士", "赵翻译", "孙医生", "周阿姨"],
+};
+const en = {
+  subject: "Paediatric asthma follow-up",
+  people: ["Dr Chen", "Dr Lee", "Wang Xiaoming", "Nurse Zhang", "Ms Zhao", "Dr Sun", "Aunt Zhou"],
+};
 
-const DOCTOR = { role: "clinician", network: "4g", pair: { rung: "480p", rung_reason: "class", hd: "publisher_class" } };
+const DOCTOR = {
+  role: "clinician",
+  network: "4g",
+  pair: { rung: "480p", rung_reason: "class", hd: "publisher_class" },
+};
 const OTHERS = [
   { role: "clinician", network: "wired", pair: { rung: "720p", rung_reason: "best", hd: "granted" } },
-  { role: "patient", network: "3g", microphone: "off", pair: { rung: "360p", rung_reason: "downlink", hd: "publisher_class" } },
+  {
+    role: "patient",
+    network: "3g",
+    microphone: "off",
+    pair: { rung: "360p", rung_reason: "downlink", hd: "publisher_class" },
+  },
   { role: "clinician", network: "wifi", pair: { rung: "480p", rung_reason: "viewport", hd: "granted" } },
   { role: "interpreter", network: "5g", camera: "off" },
   { role: "clinician", network: "5g", pair: { rung: "480p", rung_reason: "hd_permission", hd: "uplink_unproven" } },
@@ -43,17 +58,38 @@ const STORIES = [
   { name: "three", people: group(2), joins: true, speaker: 1 },
   { name: "eight", people: group(7), joins: true, speaker: 1, ownClass: "wifi" },
   { name: "reconnecting", people: [DOCTOR], joins: true, act: (page) => page.evaluate(() => window.mockGateway.cut()) },
-  { name: "medialost", people: [DOCTOR], joins: true, act: async (page) => {
-    await page.evaluate(() => window.mockGateway.stopMedia());
-    await page.waitForTimeout(2_600);
-  } },
-  { name: "floor", role: "clinician", ownClass: "wired", people: [{ role: "patient", network: "3g", pair: { rung: "360p", rung_reason: "class", hd: "publisher_class" } }], joins: true },
+  {
+    name: "medialost",
+    people: [DOCTOR],
+    joins: true,
+    act: async (page) => {
+      await page.evaluate(() => window.mockGateway.stopMedia());
+      await page.waitForTimeout(2_600);
+    },
+  },
+  {
+    name: "floor",
+    role: "clinician",
+    ownClass: "wired",
+    people: [{ role: "patient", network: "3g", pair: { rung: "360p", rung_reason: "class", hd: "publisher_class" } }],
+    joins: true,
+  },
   { name: "leaving", people: [DOCTOR], joins: true, act: (page) => page.click("[data-control=leave]") },
-  { name: "ended", people: [DOCTOR], joins: true, act: (page) => page.evaluate(() => window.mockGateway.event({ type: "ended", reason: "consult_closed" })) },
-  { name: "left", people: [DOCTOR], joins: true, act: async (page) => {
-    await page.click("[data-control=leave]");
-    await page.click("[data-control=leave-yes]");
-  } },
+  {
+    name: "ended",
+    people: [DOCTOR],
+    joins: true,
+    act: (page) => page.evaluate(() => window.mockGateway.event({ type: "ended", reason: "consult_closed" })),
+  },
+  {
+    name: "left",
+    people: [DOCTOR],
+    joins: true,
+    act: async (page) => {
+      await page.click("[data-control=leave]");
+      await page.click("[data-control=leave-yes]");
+    },
+  },
   { name: "refused", people: [], refuse: "token_expired" },
 ];
 
@@ -62,7 +98,10 @@ function serve() {
     const { pathname } = new URL(request.url, "http://localhost");
     const file = path.join(DIST, path.extname(pathname) === "" ? "index.html" : path.normalize(pathname));
     if (!file.startsWith(DIST) || !fs.existsSync(file)) return response.writeHead(404).end();
-    response.writeHead(200, { "content-type": TYPES[path.extname(file)] ?? "application/octet-stream", "content-security-policy": CSP });
+    response.writeHead(200, {
+      "content-type": TYPES[path.extname(file)] ?? "application/octet-stream",
+      "content-security-policy": CSP,
+    });
     return response.end(fs.readFileSync(file));
   });
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
@@ -70,7 +109,12 @@ function serve() {
 
 async function tell(browser, origin, story, view, lang, dark) {
   const words = lang === "en" ? en : zh;
-  const context = await browser.newContext({ viewport: VIEWS[view], deviceScaleFactor: 1, colorScheme: dark ? "dark" : "light", locale: lang === "en" ? "en-GB" : "zh-CN" });
+  const context = await browser.newContext({
+    viewport: VIEWS[view],
+    deviceScaleFactor: 1,
+    colorScheme: dark ? "dark" : "light",
+    locale: lang === "en" ? "en-GB" : "zh-CN",
+  });
   const page = await context.newPage();
   const errors = [];
   page.on("pageerror", (error) => errors.push(error.message));
@@ -83,7 +127,9 @@ async function tell(browser, origin, story, view, lang, dark) {
     refuse: story.refuse,
     people: story.people.map((person, index) => ({ ...person, name: words.people[index] })),
   };
-  await page.addInitScript((value) => { window.mockStory = value; }, plain);
+  await page.addInitScript((value) => {
+    window.mockStory = value;
+  }, plain);
   if (story.denied) {
     await page.addInitScript(() => {
       navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("denied", "NotAllowedError"));
@@ -97,7 +143,10 @@ async function tell(browser, origin, story, view, lang, dark) {
     await page.fill("#name", lang === "en" ? "Wang Fang" : "王芳");
     await page.click("[data-control=join]");
     await page.waitForSelector(".room");
-    if (story.people.length > 0) await page.waitForFunction(() => window.tvg.snapshot().milestones.firstFrame !== undefined, null, { timeout: 20_000 });
+    if (story.people.length > 0)
+      await page.waitForFunction(() => window.tvg.snapshot().milestones.firstFrame !== undefined, null, {
+        timeout: 20_000,
+      });
     await page.waitForTimeout(1_500);
   }
   await story.act?.(page);
@@ -106,11 +155,28 @@ async function tell(browser, origin, story, view, lang, dark) {
   await page.screenshot({ path: file });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
   if (overflow) errors.push("the page is wider than the screen");
-  const small = await page.evaluate(() => [...document.querySelectorAll("button, input, select")].filter((element) => { const box = element.getBoundingClientRect(); return box.width > 0 && (box.height < 44 || box.width < 44); }).map((element) => element.textContent));
+  const small = await page.evaluate(() =>
+    [...document.querySelectorAll("button, input, select")]
+      .filter((element) => {
+        const box = element.getBoundingClientRect();
+        return box.width > 0 && (box.height < 44 || box.width < 44);
+      })
+      .map((element) => element.textContent),
+  );
   if (small.length > 0) errors.push(`targets below 44 px: ${small.join(", ")}`);
   const snapshot = await page.evaluate(() => window.tvg.snapshot());
   await context.close();
-  console.log(errors.length === 0 ? "ok  " : "FAIL", path.basename(file), snapshot.phase, JSON.stringify(snapshot.milestones.firstFrame === undefined ? {} : { firstFrameAfterJoin: Math.round(snapshot.milestones.firstFrame - snapshot.milestones.joinClicked) }), ...errors);
+  console.log(
+    errors.length === 0 ? "ok  " : "FAIL",
+    path.basename(file),
+    snapshot.phase,
+    JSON.stringify(
+      snapshot.milestones.firstFrame === undefined
+        ? {}
+        : { firstFrameAfterJoin: Math.round(snapshot.milestones.firstFrame - snapshot.milestones.joinClicked) },
+    ),
+    ...errors,
+  );
   return errors.length;
 }
 

@@ -3,7 +3,7 @@
 import type { ErrorCode, Participant, RoomSnapshot, Track, Welcome } from "../protocol/messages.js";
 import type { Event } from "../signaling/messages.js";
 import type { SessionNotice, SessionState } from "../signaling/session.js";
-import type { CallState, Consult, Happening, InCall, MediaHealth, Room } from "./call-state.js";
+import type { CallState, Consult, Happening, MediaHealth, Room } from "./call-state.js";
 
 /** What can happen. */
 export type CallAction =
@@ -13,7 +13,14 @@ export type CallAction =
   | { readonly type: "join_refused"; readonly code: ErrorCode }
   | { readonly type: "media"; readonly health: MediaHealth };
 
-const EMPTY_ROOM: Room = { participants: [], tracks: [], pairs: {}, activeSpeaker: null, ownClass: "unknown", happening: null };
+const EMPTY_ROOM: Room = {
+  participants: [],
+  tracks: [],
+  pairs: {},
+  activeSpeaker: null,
+  ownClass: "unknown",
+  happening: null,
+};
 
 /** The state after an action. */
 export function reduce(state: CallState, action: CallAction): CallState {
@@ -97,7 +104,15 @@ function afterEvent(room: Room, event: Event): Room {
       return afterLeft(room, event.participant);
     case "track_published":
     case "track_muted":
-      return { ...room, tracks: withTrack(room.tracks, { id: event.id, publisher: event.publisher, source: event.source, muted: event.muted }) };
+      return {
+        ...room,
+        tracks: withTrack(room.tracks, {
+          id: event.id,
+          publisher: event.publisher,
+          source: event.source,
+          muted: event.muted,
+        }),
+      };
     case "track_unpublished":
       return { ...room, tracks: room.tracks.filter((track) => track.id !== event.track) };
     case "quality":
@@ -115,7 +130,10 @@ function afterEvent(room: Room, event: Event): Room {
 
 function afterChange(room: Room, changed: Participant): Room {
   const before = room.participants.find((participant) => participant.id === changed.id);
-  const after = { ...room, participants: room.participants.map((participant) => (participant.id === changed.id ? changed : participant)) };
+  const after = {
+    ...room,
+    participants: room.participants.map((participant) => (participant.id === changed.id ? changed : participant)),
+  };
   if (before === undefined || before.connected === changed.connected) return after;
   return told(after, changed.connected ? "back" : "lost", changed);
 }
@@ -136,7 +154,9 @@ function told(room: Room, what: Happening["what"], { name, role }: Participant):
 }
 
 function withTrack(tracks: readonly Track[], track: Track): readonly Track[] {
-  return tracks.some((other) => other.id === track.id) ? tracks.map((other) => (other.id === track.id ? track : other)) : [...tracks, track];
+  return tracks.some((other) => other.id === track.id)
+    ? tracks.map((other) => (other.id === track.id ? track : other))
+    : [...tracks, track];
 }
 
 function without(participants: readonly Participant[], id: string): readonly Participant[] {
@@ -148,15 +168,16 @@ function person({ id, name, role, network_class, connected }: Participant): Part
 }
 
 function consultOf(welcome: Welcome): Consult {
-  return { id: welcome.consult, subject: welcome.subject, participant: welcome.participant, role: welcome.role, hdMode: welcome.hd_mode };
+  return {
+    id: welcome.consult,
+    subject: welcome.subject,
+    participant: welcome.participant,
+    role: welcome.role,
+    hdMode: welcome.hd_mode,
+  };
 }
 
 /** The track of one source of a participant. */
 export function trackOf(room: Room, publisher: string, source: Track["source"]): Track | undefined {
   return room.tracks.find((track) => track.publisher === publisher && track.source === source);
-}
-
-/** Whether the whole of the call is well. */
-export function isWell(state: InCall): boolean {
-  return state.signaling.state === "open" && state.media.state !== "lost";
 }

@@ -1,6 +1,17 @@
 // What a participant is in the middle of, as one immutable union; `call-reducer.ts` says how it changes.
 
-import type { ConsultId, ErrorCode, HdMode, NetworkClass, PairQuality, Participant, ParticipantId, Role, Track, TrackId } from "../protocol/messages.js";
+import type {
+  ConsultId,
+  ErrorCode,
+  HdMode,
+  NetworkClass,
+  PairQuality,
+  Participant,
+  ParticipantId,
+  Role,
+  Track,
+  TrackId,
+} from "../protocol/messages.js";
 import type { SessionEnd } from "../signaling/session.js";
 
 /** The consult of the link, and who this participant is in it. */

@@ -10,7 +10,10 @@ import { snapshot } from "./debug-view.js";
 const DEVICES: Devices = {
   getUserMedia: (asked) =>
     Promise.resolve({
-      getTracks: () => [...(asked?.audio === undefined ? [] : [fakeTrack("audio")]), ...(asked?.video === undefined ? [] : [fakeTrack("video")])],
+      getTracks: () => [
+        ...(asked?.audio === undefined ? [] : [fakeTrack("audio")]),
+        ...(asked?.video === undefined ? [] : [fakeTrack("video")]),
+      ],
     } as unknown as MediaStream),
   enumerateDevices: () => Promise.resolve([]),
   addEventListener: () => undefined,
@@ -43,14 +46,24 @@ async function joined() {
 
 async function enterRoom(gateway: FakeGateway): Promise<void> {
   await gateway.answer("join", { type: "joined", participants: [...ROOM.participants], tracks: [...ROOM.tracks] });
-  await gateway.answer("offer", { type: "answer", sdp: "", tracks: [{ mid: "0", track: "camera" }, { mid: "1", track: "voice" }] });
+  await gateway.answer("offer", {
+    type: "answer",
+    sdp: "",
+    tracks: [
+      { mid: "0", track: "camera" },
+      { mid: "1", track: "voice" },
+    ],
+  });
 }
 
 describe("a call", () => {
   it("publishes its camera and voice and receives the doctor with one offer", async () => {
     const { gateway, rtc, call } = await joined();
     expect(gateway.count("offer")).toBe(1);
-    expect(gateway.last("offer")).toMatchObject({ tracks: [{ source: "camera" }, { source: "microphone" }], subscriptions: [{ mid: "2", track: "theirs" }] });
+    expect(gateway.last("offer")).toMatchObject({
+      tracks: [{ source: "camera" }, { source: "microphone" }],
+      subscriptions: [{ mid: "2", track: "theirs" }],
+    });
     rtc.last().become("connecting");
     rtc.last().become("connected");
     expect(call.state).toMatchObject({ phase: "inCall", media: { state: "connected" } });
@@ -209,8 +222,19 @@ describe("a call", () => {
     const { clock, call } = await joined();
     call.link?.frameShown("theirs", clock.now(), 720);
     const view = snapshot(call, clock.now());
-    expect(view).toMatchObject({ phase: "inCall", participants: [{ id: "doctor", networkClass: "4g" }], remoteTracks: [{ track: "theirs", source: "camera" }] });
-    expect(Object.keys(view.milestones)).toEqual(["joinClicked", "joined", "offered", "answered", "firstFrame", "first720"]);
+    expect(view).toMatchObject({
+      phase: "inCall",
+      participants: [{ id: "doctor", networkClass: "4g" }],
+      remoteTracks: [{ track: "theirs", source: "camera" }],
+    });
+    expect(Object.keys(view.milestones)).toEqual([
+      "joinClicked",
+      "joined",
+      "offered",
+      "answered",
+      "firstFrame",
+      "first720",
+    ]);
     expect(JSON.stringify(view)).not.toMatch(/Chen|Wang|Follow-up|token|secret/);
   });
 });

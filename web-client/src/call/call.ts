@@ -4,7 +4,13 @@ import { every, type Cancel, type Clock } from "../lifetime/clock.js";
 import { Listeners } from "../lifetime/listeners.js";
 import { Scope } from "../lifetime/scope.js";
 import type { ErrorCode, TrackId, TrackSource } from "../protocol/messages.js";
-import { claimOfPage, claimOfShell, ReportBook, startKbps, type NetworkInformation } from "../quality/network-report.js";
+import {
+  claimOfPage,
+  claimOfShell,
+  ReportBook,
+  startKbps,
+  type NetworkInformation,
+} from "../quality/network-report.js";
 import { TileWishes } from "../quality/tile-wishes.js";
 import type { Capture } from "../rtc/capture.js";
 import type { Rtc } from "../rtc/peer-connection.js";
@@ -43,9 +49,21 @@ export class Call {
   constructor(parts: CallParts) {
     this.#parts = parts;
     this.timeline = new Timeline(parts.clock.now);
-    this.#scope.add(parts.session.subscribe((notice) => { this.#sessionSays(notice); }));
-    this.#scope.add(parts.capture.subscribe(() => { this.#publishCapture(); }));
-    this.#scope.add(every(parts.clock, REPORT_INTERVAL, () => { this.#tellReports(); }));
+    this.#scope.add(
+      parts.session.subscribe((notice) => {
+        this.#sessionSays(notice);
+      }),
+    );
+    this.#scope.add(
+      parts.capture.subscribe(() => {
+        this.#publishCapture();
+      }),
+    );
+    this.#scope.add(
+      every(parts.clock, REPORT_INTERVAL, () => {
+        this.#tellReports();
+      }),
+    );
   }
 
   get state(): CallState {
@@ -155,7 +173,9 @@ export class Call {
         return { sdp, tracks };
       },
       timeline: this.timeline,
-      tell: (notice) => { this.#mediaSays(notice); },
+      tell: (notice) => {
+        this.#mediaSays(notice);
+      },
     });
     this.#publishCapture();
     this.#receive();
@@ -206,7 +226,8 @@ export class Call {
   #receive(): void {
     if (this.#state.phase !== "inCall") return;
     const { tracks } = this.#state.room;
-    for (const { track } of this.#wishes.all()) if (!tracks.some((other) => other.id === track)) this.#wishes.forget(track);
+    for (const { track } of this.#wishes.all())
+      if (!tracks.some((other) => other.id === track)) this.#wishes.forget(track);
     this.#link?.receive(tracks);
   }
 
@@ -266,8 +287,15 @@ export class Call {
   #expectFrames(): void {
     if (this.#state.phase !== "inCall") return;
     const { tracks, pairs } = this.#state.room;
-    const shown = new Set(this.#wishes.all().filter(({ max_lines }) => max_lines > 0).map(({ track }) => track));
-    const moving = tracks.filter((track) => shown.has(track.id) && !track.muted && pairs[track.id]?.rung !== "audio_only");
+    const shown = new Set(
+      this.#wishes
+        .all()
+        .filter(({ max_lines }) => max_lines > 0)
+        .map(({ track }) => track),
+    );
+    const moving = tracks.filter(
+      (track) => shown.has(track.id) && !track.muted && pairs[track.id]?.rung !== "audio_only",
+    );
     this.#link?.expectFrames(new Set(moving.map((track) => track.id)));
   }
 

@@ -45,7 +45,12 @@ export type DebugSnapshot = {
   readonly media: string | null;
   readonly ownClass: NetworkClass | null;
   readonly activeSpeaker: string | null;
-  readonly participants: readonly { readonly id: string; readonly role: Role; readonly networkClass: NetworkClass; readonly connected: boolean }[];
+  readonly participants: readonly {
+    readonly id: string;
+    readonly role: Role;
+    readonly networkClass: NetworkClass;
+    readonly connected: boolean;
+  }[];
   readonly remoteTracks: readonly RemoteTrackView[];
   readonly sent: readonly SentEncodingView[];
   readonly pairs: readonly PairQuality[];
@@ -67,12 +72,20 @@ export function snapshot(call: Call, now: number): DebugSnapshot {
     phase: state.phase,
     end: state.phase === "ended" ? endWord(state.end) : null,
     refusal: state.phase === "lobby" ? state.refusal : null,
-    self: "consult" in state && state.consult !== null ? { participant: state.consult.participant, role: state.consult.role } : null,
+    self:
+      "consult" in state && state.consult !== null
+        ? { participant: state.consult.participant, role: state.consult.role }
+        : null,
     signaling: state.phase === "inCall" ? state.signaling.state : null,
     media: state.phase === "inCall" ? state.media.state : null,
     ownClass: room?.ownClass ?? null,
     activeSpeaker: room?.activeSpeaker ?? null,
-    participants: (room?.participants ?? []).map(({ id, role, network_class, connected }) => ({ id, role, networkClass: network_class, connected })),
+    participants: (room?.participants ?? []).map(({ id, role, network_class, connected }) => ({
+      id,
+      role,
+      networkClass: network_class,
+      connected,
+    })),
     remoteTracks: room === null || link === null ? [] : remoteTracks(room, link, row),
     sent: link === null || row === null ? [] : sentEncodings(link, row),
     pairs: Object.values(room?.pairs ?? {}),
@@ -88,7 +101,9 @@ export function snapshot(call: Call, now: number): DebugSnapshot {
 function remoteTracks(room: Room, link: MediaLink, row: StatsRow | null): RemoteTrackView[] {
   return room.tracks.map((track) => {
     const sum = link.sample?.received.find((received) => link.describe(received.mid).receives === track.id);
-    const rate: ReceivedRate | undefined = row?.received.find((received) => link.describe(received.mid).receives === track.id);
+    const rate: ReceivedRate | undefined = row?.received.find(
+      (received) => link.describe(received.mid).receives === track.id,
+    );
     const freezes = link.freezes(track.id);
     return {
       track: track.id,

@@ -95,7 +95,8 @@ export class MediaLink {
   /** Receives these tracks. */
   receive(tracks: readonly Track[]): void {
     this.#remote = tracks;
-    for (const id of this.#freezesByTrack.keys()) if (!tracks.some((track) => track.id === id)) this.#freezesByTrack.delete(id);
+    for (const id of this.#freezesByTrack.keys())
+      if (!tracks.some((track) => track.id === id)) this.#freezesByTrack.delete(id);
     if (this.#peer.receive(tracks) === "offer_needed") this.#negotiation.request("continue");
   }
 
@@ -206,7 +207,8 @@ export class MediaLink {
     this.#reading = true;
     try {
       const report = await this.#peer.readStats();
-      if (!this.#scope.disposed) this.#judge(readSample(report as unknown as Iterable<readonly [string, unknown]>, this.#parts.clock.now()));
+      if (!this.#scope.disposed)
+        this.#judge(readSample(report as unknown as Iterable<readonly [string, unknown]>, this.#parts.clock.now()));
     } finally {
       this.#reading = false;
     }

@@ -1,7 +1,8 @@
 // When the things happened that a waiting person notices; read by the debug view.
 
 /** Milestones: only their first time counts. */
-export type Milestone = "joinClicked" | "joined" | "offered" | "answered" | "iceConnected" | "connected" | "firstFrame" | "first720";
+export type Milestone =
+  "joinClicked" | "joined" | "offered" | "answered" | "iceConnected" | "connected" | "firstFrame" | "first720";
 
 /** An entry, in milliseconds since the Unix epoch. */
 export type TimelineEntry = { readonly at: number; readonly what: string };

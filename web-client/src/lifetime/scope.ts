@@ -5,16 +5,11 @@ import type { Cancel } from "./clock.js";
 /** Collects what must be undone, and undoes it once. */
 export class Scope {
   readonly #undo: Cancel[] = [];
-  readonly #abort = new AbortController();
-
-  /** Fires when the scope is disposed. */
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
+  #state: "open" | "disposed" = "open";
 
   /** Whether the scope has ended. */
   get disposed(): boolean {
-    return this.#abort.signal.aborted;
+    return this.#state === "disposed";
   }
 
   /** Undoes `cancel` with the scope; at once where the scope has ended already. */
@@ -23,15 +18,9 @@ export class Scope {
     else this.#undo.push(cancel);
   }
 
-  /** Listens until the scope ends. */
-  listen(target: EventTarget, type: string, listener: (event: Event) => void): void {
-    target.addEventListener(type, listener, { signal: this.signal });
-  }
-
   /** Ends the scope. */
   dispose(): void {
-    if (this.disposed) return;
-    this.#abort.abort(new Error("the scope has ended"));
+    this.#state = "disposed";
     for (const cancel of this.#undo.splice(0).reverse()) cancel();
   }
 }

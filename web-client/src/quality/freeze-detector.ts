@@ -58,7 +58,9 @@ export class FreezeDetector {
 
   #threshold(): number {
     const known = this.#intervals.length >= ENOUGH_FRAMES;
-    const usual = known ? this.#intervals.reduce((sum, interval) => sum + interval, 0) / this.#intervals.length : ASSUMED_INTERVAL;
+    const usual = known
+      ? this.#intervals.reduce((sum, interval) => sum + interval, 0) / this.#intervals.length
+      : ASSUMED_INTERVAL;
     return Math.max(RATIO * usual, usual + EXCESS);
   }
 

@@ -9,7 +9,11 @@ describe("the page's claim", () => {
     ["ethernet", "wired"],
     ["none", "unknown"],
   ])("of the type %s is the family %s", (type, family) => {
-    expect(claimOfPage({ type, effectiveType: "4g" })).toEqual({ source: "network_information", class: family, save_data: false });
+    expect(claimOfPage({ type, effectiveType: "4g" })).toEqual({
+      source: "network_information",
+      class: family,
+      save_data: false,
+    });
   });
 
   it("is none where the browser tells no type: `effectiveType` is a speed, not a network", () => {
@@ -26,12 +30,18 @@ describe("the shell's claim", () => {
     expect(claimOfShell({ ...message, host: "wechat_mini_program" })?.claim.source).toBe("wechat_mini_program");
   });
 
-  it.each([null, "5g", { ...message, source: "ad" }, { ...message, class: "6g" }, { ...message, class: "toString" }, { ...message, sequence: -1 }, { ...message, sequence: "3" }, { ...message, host: "network_information" }])(
-    "is not %j",
-    (other) => {
-      expect(claimOfShell(other)).toBeNull();
-    },
-  );
+  it.each([
+    null,
+    "5g",
+    { ...message, source: "ad" },
+    { ...message, class: "6g" },
+    { ...message, class: "toString" },
+    { ...message, sequence: -1 },
+    { ...message, sequence: "3" },
+    { ...message, host: "network_information" },
+  ])("is not %j", (other) => {
+    expect(claimOfShell(other)).toBeNull();
+  });
 });
 
 describe("reports", () => {

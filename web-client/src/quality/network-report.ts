@@ -31,7 +31,16 @@ function familyOf(type: string): NetworkClass {
   }
 }
 
-const CLASSES: Record<NetworkClass, true> = { wired: true, wifi: true, "5g": true, "4g": true, "3g": true, "2g": true, cell: true, unknown: true };
+const CLASSES: Record<NetworkClass, true> = {
+  wired: true,
+  wifi: true,
+  "5g": true,
+  "4g": true,
+  "3g": true,
+  "2g": true,
+  cell: true,
+  unknown: true,
+};
 
 const SHELLS: Record<Exclude<ReportSource, "network_information">, true> = { shell: true, wechat_mini_program: true };
 
@@ -41,7 +50,13 @@ export type ShellClaim = { readonly claim: NetworkClaim; readonly sequence: numb
 /** Reads `{source: "tvg-shell", type: "network", class, sequence, host?}`; null for anything else. */
 export function claimOfShell(message: unknown): ShellClaim | null {
   if (typeof message !== "object" || message === null) return null;
-  const { source, type, class: claimed, sequence, host = "shell" } = message as Partial<Record<"source" | "type" | "class" | "sequence" | "host", unknown>>;
+  const {
+    source,
+    type,
+    class: claimed,
+    sequence,
+    host = "shell",
+  } = message as Partial<Record<"source" | "type" | "class" | "sequence" | "host", unknown>>;
   if (source !== "tvg-shell" || type !== "network") return null;
   if (typeof claimed !== "string" || !Object.hasOwn(CLASSES, claimed)) return null;
   if (typeof host !== "string" || !Object.hasOwn(SHELLS, host)) return null;

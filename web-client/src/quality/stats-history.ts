@@ -71,23 +71,45 @@ export function ratesBetween(before: StatsSample, after: StatsSample): StatsRow 
     at: after.at,
     rttMs: after.transport.rttMs,
     estimateKbps: after.transport.estimateBps === null ? null : Math.round(after.transport.estimateBps / 1_000),
-    received: after.received.map((row) => receivedRate(before.received.find((other) => other.mid === row.mid && other.kind === row.kind), row, seconds)),
-    sent: after.sent.map((row) => sentRate(before.sent.find((other) => other.mid === row.mid && other.rid === row.rid), row, seconds)),
+    received: after.received.map((row) =>
+      receivedRate(
+        before.received.find((other) => other.mid === row.mid && other.kind === row.kind),
+        row,
+        seconds,
+      ),
+    ),
+    sent: after.sent.map((row) =>
+      sentRate(
+        before.sent.find((other) => other.mid === row.mid && other.rid === row.rid),
+        row,
+        seconds,
+      ),
+    ),
   };
 }
 
 function receivedRate(before: ReceivedSample | undefined, after: ReceivedSample, seconds: number): ReceivedRate {
-  const grown = (pick: (row: ReceivedSample) => number): number => growth(before === undefined ? 0 : pick(before), pick(after));
+  const grown = (pick: (row: ReceivedSample) => number): number =>
+    growth(before === undefined ? 0 : pick(before), pick(after));
   const packets = grown((row) => row.packets);
   const lost = grown((row) => row.lost);
   return {
     mid: after.mid,
     kind: after.kind,
-    kbps: kbps(grown((row) => row.bytes), seconds),
-    fps: rate(grown((row) => row.framesDecoded), seconds),
+    kbps: kbps(
+      grown((row) => row.bytes),
+      seconds,
+    ),
+    fps: rate(
+      grown((row) => row.framesDecoded),
+      seconds,
+    ),
     frameHeight: after.frameHeight,
     lossRatio: ratio(lost, lost + packets),
-    concealedRatio: ratio(grown((row) => row.concealedSamples), grown((row) => row.samples)),
+    concealedRatio: ratio(
+      grown((row) => row.concealedSamples),
+      grown((row) => row.samples),
+    ),
     jitterMs: Math.round(after.jitterMs),
     jitterBufferMs: after.jitterBufferMs === null ? null : Math.round(after.jitterBufferMs),
   };

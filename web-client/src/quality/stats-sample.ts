@@ -58,7 +58,9 @@ type Row = Readonly<Record<string, unknown>>;
 
 /** Reads a report. */
 export function readSample(report: Iterable<readonly [string, unknown]>, at: number): StatsSample {
-  const rows = new Map([...report].filter((entry): entry is [string, Row] => typeof entry[1] === "object" && entry[1] !== null));
+  const rows = new Map(
+    [...report].filter((entry): entry is [string, Row] => typeof entry[1] === "object" && entry[1] !== null),
+  );
   const all = [...rows.values()];
   return {
     at,
@@ -71,14 +73,19 @@ export function readSample(report: Iterable<readonly [string, unknown]>, at: num
 function transportOf(all: readonly Row[], rows: ReadonlyMap<string, Row>): TransportSample {
   const transport = all.find((row) => row["type"] === "transport");
   const selected = rows.get(text(transport?.["selectedCandidatePairId"]) ?? "");
-  const pair = selected ?? all.find((row) => row["type"] === "candidate-pair" && (row["selected"] === true || row["nominated"] === true));
+  const pair =
+    selected ??
+    all.find((row) => row["type"] === "candidate-pair" && (row["selected"] === true || row["nominated"] === true));
   const local = rows.get(text(pair?.["localCandidateId"]) ?? "");
   return {
     bytesReceived: count(transport?.["bytesReceived"] ?? pair?.["bytesReceived"]),
     bytesSent: count(transport?.["bytesSent"] ?? pair?.["bytesSent"]),
     rttMs: scaled(pair?.["currentRoundTripTime"], 1_000),
     estimateBps: scaled(pair?.["availableOutgoingBitrate"], 1),
-    localCandidate: local === undefined ? null : `${text(local["candidateType"]) ?? "?"}/${text(local["protocol"]) ?? "?"}/${text(local["networkType"]) ?? "?"}`,
+    localCandidate:
+      local === undefined
+        ? null
+        : `${text(local["candidateType"]) ?? "?"}/${text(local["protocol"]) ?? "?"}/${text(local["networkType"]) ?? "?"}`,
   };
 }
 

@@ -5,7 +5,11 @@ import { StatsHistory } from "./stats-history.js";
 import { readSample, type StatsSample } from "./stats-sample.js";
 
 type Row = Record<string, unknown>;
-const sample = (at: number, ...rows: Row[]): StatsSample => readSample(rows.map((row, index) => [String(row["id"] ?? index), row] as const), at);
+const sample = (at: number, ...rows: Row[]): StatsSample =>
+  readSample(
+    rows.map((row, index) => [String(row["id"] ?? index), row] as const),
+    at,
+  );
 
 const inbound = (row: Row): Row => ({ type: "inbound-rtp", kind: "video", mid: "2", ...row });
 const outbound = (row: Row): Row => ({ type: "outbound-rtp", kind: "video", mid: "1", ...row });
@@ -15,18 +19,48 @@ describe("a sample", () => {
     const read = sample(
       5,
       { id: "t", type: "transport", selectedCandidatePairId: "p", bytesReceived: 100, bytesSent: 50 },
-      { id: "p", type: "candidate-pair", currentRoundTripTime: 0.04, availableOutgoingBitrate: 2e6, localCandidateId: "c" },
+      {
+        id: "p",
+        type: "candidate-pair",
+        currentRoundTripTime: 0.04,
+        availableOutgoingBitrate: 2e6,
+        localCandidateId: "c",
+      },
       { id: "c", type: "local-candidate", candidateType: "host", protocol: "udp", networkType: "wifi" },
-      inbound({ frameHeight: 720, jitter: 0.012, concealedSamples: 10, silentConcealedSamples: 4, jitterBufferDelay: 3, jitterBufferEmittedCount: 60 }),
+      inbound({
+        frameHeight: 720,
+        jitter: 0.012,
+        concealedSamples: 10,
+        silentConcealedSamples: 4,
+        jitterBufferDelay: 3,
+        jitterBufferEmittedCount: 60,
+      }),
       outbound({ rid: "h", qualityLimitationReason: "cpu", active: false, targetBitrate: 1e6 }),
     );
-    expect(read.transport).toEqual({ bytesReceived: 100, bytesSent: 50, rttMs: 40, estimateBps: 2e6, localCandidate: "host/udp/wifi" });
-    expect(read.received[0]).toMatchObject({ mid: "2", frameHeight: 720, jitterMs: 12, concealedSamples: 6, jitterBufferMs: 50 });
+    expect(read.transport).toEqual({
+      bytesReceived: 100,
+      bytesSent: 50,
+      rttMs: 40,
+      estimateBps: 2e6,
+      localCandidate: "host/udp/wifi",
+    });
+    expect(read.received[0]).toMatchObject({
+      mid: "2",
+      frameHeight: 720,
+      jitterMs: 12,
+      concealedSamples: 6,
+      jitterBufferMs: 50,
+    });
     expect(read.sent[0]).toMatchObject({ rid: "h", limit: "cpu", active: false, targetBps: 1e6 });
   });
 
   it("does with what Firefox has", () => {
-    const read = sample(5, { type: "candidate-pair", nominated: true, bytesReceived: 7 }, outbound({ rid: "l" }), "nonsense" as unknown as Row);
+    const read = sample(
+      5,
+      { type: "candidate-pair", nominated: true, bytesReceived: 7 },
+      outbound({ rid: "l" }),
+      "nonsense" as unknown as Row,
+    );
     expect(read.transport).toMatchObject({ bytesReceived: 7, rttMs: null, estimateBps: null, localCandidate: null });
     expect(read.sent[0]).toMatchObject({ limit: "none", active: true, targetBps: null, frameHeight: null });
   });
@@ -37,7 +71,9 @@ describe("the history", () => {
     const history = new StatsHistory();
     history.add(sample(0, inbound({ bytesReceived: 0, framesDecoded: 0, packetsReceived: 0, packetsLost: 0 })));
     history.add(sample(500, inbound({ bytesReceived: 50_000, framesDecoded: 15 })));
-    history.add(sample(1_000, inbound({ bytesReceived: 125_000, framesDecoded: 30, packetsReceived: 95, packetsLost: 5 })));
+    history.add(
+      sample(1_000, inbound({ bytesReceived: 125_000, framesDecoded: 30, packetsReceived: 95, packetsLost: 5 })),
+    );
     expect(history.rows).toHaveLength(1);
     expect(history.rows[0]?.received[0]).toMatchObject({ kbps: 1_000, fps: 30, lossRatio: 0.05 });
   });
@@ -65,7 +101,11 @@ describe("the silence detector", () => {
     let silent = false;
     [...readings].forEach((reading, index) => {
       if (reading === "+") bytes += 1;
-      silent = detector.isSilent({ bytesReceived: bytes, bytesSent: 0, rttMs: null, estimateBps: null, localCandidate: null }, expected, index * 500);
+      silent = detector.isSilent(
+        { bytesReceived: bytes, bytesSent: 0, rttMs: null, estimateBps: null, localCandidate: null },
+        expected,
+        index * 500,
+      );
     });
     return silent;
   };
@@ -88,7 +128,12 @@ describe("the silence detector", () => {
 
 describe("the encoder limit", () => {
   it("is the worst of what is sent", () => {
-    const { sent } = sample(0, outbound({ qualityLimitationReason: "bandwidth" }), outbound({ qualityLimitationReason: "cpu", active: false }), outbound({ qualityLimitationReason: "none" }));
+    const { sent } = sample(
+      0,
+      outbound({ qualityLimitationReason: "bandwidth" }),
+      outbound({ qualityLimitationReason: "cpu", active: false }),
+      outbound({ qualityLimitationReason: "none" }),
+    );
     expect(worstLimit(sent)).toBe("bandwidth");
   });
 

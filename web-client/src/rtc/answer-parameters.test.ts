@@ -5,12 +5,32 @@ const sdp = (...lines: string[]): string => lines.map((line) => `${line}\r\n`).j
 
 describe("an answer with sending parameters", () => {
   it("asks for discontinuous transmission and repair, beside what is there", () => {
-    const answer = sdp("v=0", "m=audio 9 UDP/TLS/RTP/SAVPF 111", "a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1");
-    expect(withSendingParameters(answer, 900)).toBe(sdp("v=0", "m=audio 9 UDP/TLS/RTP/SAVPF 111", "a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1"));
+    const answer = sdp(
+      "v=0",
+      "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+      "a=rtpmap:111 opus/48000/2",
+      "a=fmtp:111 minptime=10;useinbandfec=1",
+    );
+    expect(withSendingParameters(answer, 900)).toBe(
+      sdp(
+        "v=0",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+        "a=rtpmap:111 opus/48000/2",
+        "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1",
+      ),
+    );
   });
 
   it("names the start bitrate for every video codec, but not for repairs", () => {
-    const answer = sdp("v=0", "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98", "a=rtpmap:96 VP8/90000", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96", "a=rtpmap:98 H264/90000", "a=fmtp:98 packetization-mode=1");
+    const answer = sdp(
+      "v=0",
+      "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98",
+      "a=rtpmap:96 VP8/90000",
+      "a=rtpmap:97 rtx/90000",
+      "a=fmtp:97 apt=96",
+      "a=rtpmap:98 H264/90000",
+      "a=fmtp:98 packetization-mode=1",
+    );
     expect(withSendingParameters(answer, 900)).toBe(
       sdp(
         "v=0",
@@ -26,7 +46,11 @@ describe("an answer with sending parameters", () => {
   });
 
   it("leaves the gateway's own start bitrate", () => {
-    const answer = sdp("m=video 9 UDP/TLS/RTP/SAVPF 96", "a=rtpmap:96 VP8/90000", "a=fmtp:96 x-google-start-bitrate=2500");
+    const answer = sdp(
+      "m=video 9 UDP/TLS/RTP/SAVPF 96",
+      "a=rtpmap:96 VP8/90000",
+      "a=fmtp:96 x-google-start-bitrate=2500",
+    );
     expect(withSendingParameters(answer, 900)).toBe(answer);
   });
 });

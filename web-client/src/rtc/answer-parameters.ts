@@ -15,7 +15,8 @@ export function withSendingParameters(sdp: string, startKbps: number): string {
     .split(/(?=^m=)/m)
     .map((section) => {
       if (section.startsWith("m=audio")) return withParameters(section, /^opus\//i, VOICE_PARAMETERS);
-      if (section.startsWith("m=video")) return withParameters(section, VIDEO_CODECS, [`x-google-start-bitrate=${startKbps}`]);
+      if (section.startsWith("m=video"))
+        return withParameters(section, VIDEO_CODECS, [`x-google-start-bitrate=${startKbps}`]);
       return section;
     })
     .join("");
@@ -30,7 +31,12 @@ function withParameters(section: string, codec: RegExp, parameters: readonly str
   return lines.flatMap((line) => lineWithParameters(line, lines, payloads, parameters)).join("\r\n");
 }
 
-function lineWithParameters(line: string, lines: readonly string[], payloads: readonly string[], parameters: readonly string[]): string[] {
+function lineWithParameters(
+  line: string,
+  lines: readonly string[],
+  payloads: readonly string[],
+  parameters: readonly string[],
+): string[] {
   for (const payload of payloads) {
     const format = `a=fmtp:${payload} `;
     if (line.startsWith(format)) return [format + merged(line.slice(format.length), parameters)];

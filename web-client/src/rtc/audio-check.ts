@@ -19,7 +19,12 @@ const HEARD_ABOVE = 0.02;
 const HEARD_FOR = 3_000;
 
 /** Measures a microphone until it is cancelled. */
-export function watchLevel(track: MediaStreamTrack, audio: AudioContext, clock: Clock, tell: (level: MicrophoneLevel) => void): Cancel {
+export function watchLevel(
+  track: MediaStreamTrack,
+  audio: AudioContext,
+  clock: Clock,
+  tell: (level: MicrophoneLevel) => void,
+): Cancel {
   const source = audio.createMediaStreamSource(new MediaStream([track]));
   const analyser = audio.createAnalyser();
   analyser.fftSize = 1_024;

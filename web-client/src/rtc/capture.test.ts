@@ -14,7 +14,8 @@ function devices(give: (asked: Asked) => MediaStreamTrack[]): Devices {
         return Promise.reject(error as Error);
       }
     },
-    enumerateDevices: () => Promise.resolve([{ kind: "videoinput", deviceId: "c1", label: "Front" } as MediaDeviceInfo]),
+    enumerateDevices: () =>
+      Promise.resolve([{ kind: "videoinput", deviceId: "c1", label: "Front" } as MediaDeviceInfo]),
     addEventListener: () => undefined,
   };
 }
@@ -23,7 +24,10 @@ const refuse = (name: string) => (): never => {
   throw new DOMException("", name);
 };
 
-const tracksFor = (asked: Asked): MediaStreamTrack[] => [...(asked?.audio === undefined ? [] : [fakeTrack("audio")]), ...(asked?.video === undefined ? [] : [fakeTrack("video")])];
+const tracksFor = (asked: Asked): MediaStreamTrack[] => [
+  ...(asked?.audio === undefined ? [] : [fakeTrack("audio")]),
+  ...(asked?.video === undefined ? [] : [fakeTrack("video")]),
+];
 
 describe("capture", () => {
   it("opens both devices with one question", async () => {
@@ -45,9 +49,14 @@ describe("capture", () => {
   });
 
   it("has a voice where there is no camera", async () => {
-    const capture = new Capture(devices((asked) => (asked?.video === undefined ? tracksFor(asked) : refuse("NotFoundError")())));
+    const capture = new Capture(
+      devices((asked) => (asked?.video === undefined ? tracksFor(asked) : refuse("NotFoundError")())),
+    );
     await capture.openBoth();
-    expect([capture.state.camera, capture.state.microphone.state]).toEqual([{ state: "failed", why: "missing" }, "live"]);
+    expect([capture.state.camera, capture.state.microphone.state]).toEqual([
+      { state: "failed", why: "missing" },
+      "live",
+    ]);
   });
 
   it("says so on an insecure page", async () => {

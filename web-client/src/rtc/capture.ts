@@ -40,7 +40,12 @@ const CAMERA: MediaTrackConstraints = {
 };
 
 /** Two channels would switch echo cancellation off in Chromium. */
-const MICROPHONE: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+const MICROPHONE: MediaTrackConstraints = {
+  echoCancellation: true,
+  noiseSuppression: true,
+  autoGainControl: true,
+  channelCount: 1,
+};
 
 /** The capture of this page. */
 export class Capture {
@@ -89,7 +94,10 @@ export class Capture {
     this.#become({ [kind]: { state: "asking" } });
     // Two devices of a phone cannot be open at once.
     if ("track" in current) stop(current.track);
-    const wish = { ...(kind === "camera" ? CAMERA : MICROPHONE), ...(deviceId === undefined ? {} : { deviceId: { exact: deviceId } }) };
+    const wish = {
+      ...(kind === "camera" ? CAMERA : MICROPHONE),
+      ...(deviceId === undefined ? {} : { deviceId: { exact: deviceId } }),
+    };
     try {
       if (this.#devices === undefined) throw new DOMException("insecure page", "SecurityError");
       const stream = await this.#devices.getUserMedia(kind === "camera" ? { video: wish } : { audio: wish });
@@ -134,7 +142,9 @@ export class Capture {
   async #list(): Promise<void> {
     const all = (await this.#devices?.enumerateDevices().catch(() => [])) ?? [];
     const of = (kind: MediaDeviceKind): DeviceChoice[] =>
-      all.filter((device) => device.kind === kind && device.deviceId !== "").map((device) => ({ id: device.deviceId, label: device.label }));
+      all
+        .filter((device) => device.kind === kind && device.deviceId !== "")
+        .map((device) => ({ id: device.deviceId, label: device.label }));
     this.#become({ cameras: of("videoinput"), microphones: of("audioinput") });
   }
 

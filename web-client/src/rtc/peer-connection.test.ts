@@ -18,7 +18,13 @@ describe("a peer connection", () => {
     peer.publish("camera", fakeTrack("video"));
     const [sender] = connection.transceivers;
     expect(sender?.direction).toBe("sendonly");
-    expect(sender?.sender.parameters.encodings.map(({ rid, scaleResolutionDownBy, maxBitrate }) => [rid, scaleResolutionDownBy, maxBitrate])).toEqual([
+    expect(
+      sender?.sender.parameters.encodings.map(({ rid, scaleResolutionDownBy, maxBitrate }) => [
+        rid,
+        scaleResolutionDownBy,
+        maxBitrate,
+      ]),
+    ).toEqual([
       ["l", 4, 150_000],
       ["m", 1.5, 750_000],
       ["h", 1, 1_700_000],
@@ -40,8 +46,14 @@ describe("a peer connection", () => {
     peer.receive([track("t1", "microphone"), track("t2")]);
     expect(await peer.createOffer("continue")).toEqual({
       sdp: "offer 1",
-      tracks: [{ mid: "0", source: "microphone" }, { mid: "1", source: "camera" }],
-      subscriptions: [{ mid: "2", track: "t1" }, { mid: "3", track: "t2" }],
+      tracks: [
+        { mid: "0", source: "microphone" },
+        { mid: "1", source: "camera" },
+      ],
+      subscriptions: [
+        { mid: "2", track: "t1" },
+        { mid: "3", track: "t2" },
+      ],
     });
   });
 
@@ -58,7 +70,10 @@ describe("a peer connection", () => {
     expect((await peer.createOffer("continue"))?.subscriptions).toEqual([{ mid: "1", track: "voice" }]);
     peer.receive([track("voice", "microphone"), track("b")]);
     expect(connection.transceivers).toHaveLength(2);
-    expect((await peer.createOffer("continue"))?.subscriptions).toEqual([{ mid: "0", track: "b" }, { mid: "1", track: "voice" }]);
+    expect((await peer.createOffer("continue"))?.subscriptions).toEqual([
+      { mid: "0", track: "b" },
+      { mid: "1", track: "voice" },
+    ]);
     expect(peer.receive([track("voice", "microphone"), track("b")])).toBe("unchanged");
   });
 
@@ -74,11 +89,20 @@ describe("a peer connection", () => {
     const { peer, connection } = story();
     peer.publish("camera", fakeTrack("video", { width: 720, height: 1_280 }));
     await peer.createOffer("continue");
-    const plan: UplinkPlan = { track: "mine", mid: "0", encodings: [{ rid: "h", active: true, rung: "360p", max_bitrate_bps: 400_000, max_framerate: 20 }] };
+    const plan: UplinkPlan = {
+      track: "mine",
+      mid: "0",
+      encodings: [{ rid: "h", active: true, rung: "360p", max_bitrate_bps: 400_000, max_framerate: 20 }],
+    };
     peer.follow(plan);
     await settle();
     const sender = connection.transceivers[0]?.sender;
-    expect(sender?.set.at(-1)?.encodings[2]).toMatchObject({ scaleResolutionDownBy: 2, maxBitrate: 400_000, maxFramerate: 20, active: true });
+    expect(sender?.set.at(-1)?.encodings[2]).toMatchObject({
+      scaleResolutionDownBy: 2,
+      maxBitrate: 400_000,
+      maxFramerate: 20,
+      active: true,
+    });
     await peer.applyAnswer({ sdp: "", tracks: [{ mid: "0", track: "mine" }] });
     await settle();
     expect(sender?.set).toHaveLength(2);
@@ -93,7 +117,11 @@ describe("a peer connection", () => {
     if (sender === undefined) throw new Error("no sender");
     const set = sender.setParameters.bind(sender);
     sender.setParameters = () => Promise.reject(new Error("InvalidModificationError"));
-    const plan = (rate: number): UplinkPlan => ({ track: "mine", mid: "0", encodings: [{ rid: "l", active: true, rung: "180p", max_bitrate_bps: rate, max_framerate: 15 }] });
+    const plan = (rate: number): UplinkPlan => ({
+      track: "mine",
+      mid: "0",
+      encodings: [{ rid: "l", active: true, rung: "180p", max_bitrate_bps: rate, max_framerate: 15 }],
+    });
     peer.follow(plan(1));
     await settle();
     sender.setParameters = set;

@@ -26,7 +26,12 @@ export type PeerListener = {
 };
 
 type MediaKind = "audio" | "video";
-type Sending = { readonly transceiver: RTCRtpTransceiver; track: TrackId | null; plan: UplinkPlan | null; applies: "idle" | "queued" };
+type Sending = {
+  readonly transceiver: RTCRtpTransceiver;
+  track: TrackId | null;
+  plan: UplinkPlan | null;
+  applies: "idle" | "queued";
+};
 type Receiving = { readonly transceiver: RTCRtpTransceiver; readonly kind: MediaKind; track: Track | null };
 
 /** A room has at most 8 people on screen here; the gateway bounds the media descriptions of an offer. */
@@ -117,7 +122,9 @@ export class PeerConnection implements Negotiable {
     if (this.#sendingBySource.size + this.#receiving.length === 0) return null;
     const description = await this.#connection.createOffer({ iceRestart: kind === "ice_restart" });
     await this.#connection.setLocalDescription(description);
-    const tracks = [...this.#sendingBySource].flatMap(([source, { transceiver }]) => (transceiver.mid === null ? [] : [{ mid: transceiver.mid, source }]));
+    const tracks = [...this.#sendingBySource].flatMap(([source, { transceiver }]) =>
+      transceiver.mid === null ? [] : [{ mid: transceiver.mid, source }],
+    );
     const subscriptions = this.#receiving.flatMap(({ transceiver, track }) =>
       transceiver.mid === null || track === null ? [] : [{ mid: transceiver.mid, track: track.id }],
     );
@@ -125,7 +132,10 @@ export class PeerConnection implements Negotiable {
   }
 
   async applyAnswer(answer: Answer): Promise<void> {
-    await this.#connection.setRemoteDescription({ type: "answer", sdp: withSendingParameters(answer.sdp, this.#startKbps) });
+    await this.#connection.setRemoteDescription({
+      type: "answer",
+      sdp: withSendingParameters(answer.sdp, this.#startKbps),
+    });
     for (const { mid, track } of answer.tracks) {
       for (const sending of this.#sendingBySource.values()) if (sending.transceiver.mid === mid) sending.track = track;
     }
@@ -165,7 +175,11 @@ export class PeerConnection implements Negotiable {
     const kind: MediaKind = track.source === "microphone" ? "audio" : "video";
     const free = this.#receiving.find((receiving) => receiving.track === null && receiving.kind === kind);
     if (free === undefined) {
-      this.#receiving.push({ transceiver: this.#connection.addTransceiver(kind, { direction: "recvonly" }), kind, track });
+      this.#receiving.push({
+        transceiver: this.#connection.addTransceiver(kind, { direction: "recvonly" }),
+        kind,
+        track,
+      });
       return;
     }
     free.track = track;

@@ -3,7 +3,8 @@
 import type { Cancel, Clock } from "../lifetime/clock.js";
 
 /** Why the transport is restarted. */
-export type RestartCause = "gateway_says_failed" | "connection_failed" | "network_changed" | "rtp_silence" | "still_down";
+export type RestartCause =
+  "gateway_says_failed" | "connection_failed" | "network_changed" | "rtp_silence" | "still_down";
 
 /** The least time between two restarts, growing while they do not help; the gateway allows six a minute. */
 const SPACING = [1_000, 4_000, 10_000, 12_000] as const;

@@ -2,11 +2,27 @@ import { describe, expect, it } from "vitest";
 import type { EncodingPlan, UplinkPlan } from "../protocol/messages.js";
 import { planned } from "./uplink-plan.js";
 
-const encoding = (rid: string, rung: EncodingPlan["rung"], max_bitrate_bps: number, active = true): EncodingPlan => ({ rid, active, rung, max_bitrate_bps, max_framerate: 30 });
+const encoding = (rid: string, rung: EncodingPlan["rung"], max_bitrate_bps: number, active = true): EncodingPlan => ({
+  rid,
+  active,
+  rung,
+  max_bitrate_bps,
+  max_framerate: 30,
+});
 const plan = (...encodings: EncodingPlan[]): UplinkPlan => ({ track: "track", mid: "1", encodings });
-const parameters = (...encodings: RTCRtpEncodingParameters[]): RTCRtpSendParameters => ({ encodings, transactionId: "t", codecs: [], headerExtensions: [], rtcp: {} });
+const parameters = (...encodings: RTCRtpEncodingParameters[]): RTCRtpSendParameters => ({
+  encodings,
+  transactionId: "t",
+  codecs: [],
+  headerExtensions: [],
+  rtcp: {},
+});
 
-const LADDER = plan(encoding("l", "180p", 150_000), encoding("m", "480p", 750_000), encoding("h", "720p", 1_700_000, false));
+const LADDER = plan(
+  encoding("l", "180p", 150_000),
+  encoding("m", "480p", 750_000),
+  encoding("h", "720p", 1_700_000, false),
+);
 const SIMULCAST = parameters({ rid: "l" }, { rid: "m" }, { rid: "h" });
 
 describe("a planned sender", () => {

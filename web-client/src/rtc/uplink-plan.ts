@@ -16,21 +16,38 @@ export const LINES: Record<Rung, number> = {
  * The parameters that carry out a plan, or null where the sender has nothing to set yet.
  * `captureLines` is the shorter side of what the camera gives, so a phone held upright counts as 720 too.
  */
-export function planned(parameters: RTCRtpSendParameters, plan: UplinkPlan, captureLines: number): RTCRtpSendParameters | null {
+export function planned(
+  parameters: RTCRtpSendParameters,
+  plan: UplinkPlan,
+  captureLines: number,
+): RTCRtpSendParameters | null {
   // Firefox leaves `encodings` out before the first negotiation.
   const encodings = (parameters.encodings as RTCRtpEncodingParameters[] | undefined) ?? [];
   if (encodings.length === 0) return null;
-  return { ...parameters, encodings: encodings.map((encoding) => plannedEncoding(encoding, encodingPlan(encoding, encodings, plan), captureLines)) };
+  return {
+    ...parameters,
+    encodings: encodings.map((encoding) =>
+      plannedEncoding(encoding, encodingPlan(encoding, encodings, plan), captureLines),
+    ),
+  };
 }
 
-function encodingPlan(encoding: RTCRtpEncodingParameters, all: readonly RTCRtpEncodingParameters[], plan: UplinkPlan): EncodingPlan | undefined {
+function encodingPlan(
+  encoding: RTCRtpEncodingParameters,
+  all: readonly RTCRtpEncodingParameters[],
+  plan: UplinkPlan,
+): EncodingPlan | undefined {
   const byRid = plan.encodings.find((candidate) => candidate.rid === encoding.rid);
   if (byRid !== undefined) return byRid;
   // A browser that refused simulcast sends one encoding without a RID: it carries the best of the plan.
   return all.length === 1 ? plan.encodings.findLast((candidate) => candidate.active) : undefined;
 }
 
-function plannedEncoding(encoding: RTCRtpEncodingParameters, plan: EncodingPlan | undefined, captureLines: number): RTCRtpEncodingParameters {
+function plannedEncoding(
+  encoding: RTCRtpEncodingParameters,
+  plan: EncodingPlan | undefined,
+  captureLines: number,
+): RTCRtpEncodingParameters {
   if (plan === undefined) return encoding;
   const lines = LINES[plan.rung];
   const sends = plan.active && lines > 0;

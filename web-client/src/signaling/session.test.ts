@@ -121,12 +121,15 @@ describe("a session", () => {
     expect(session.state.state).toBe(state);
   });
 
-  it.each(["token_invalid", "token_expired", "consult_closed", "unsupported_version"] as const)("ends when refused with `%s`", async (code) => {
-    const { gateway, session } = story();
-    await gateway.accept();
-    await gateway.answer("hello", { type: "error", code, message: "" });
-    expect(session.state).toEqual({ state: "closed", end: { by: "refusal", code } });
-  });
+  it.each(["token_invalid", "token_expired", "consult_closed", "unsupported_version"] as const)(
+    "ends when refused with `%s`",
+    async (code) => {
+      const { gateway, session } = story();
+      await gateway.accept();
+      await gateway.answer("hello", { type: "error", code, message: "" });
+      expect(session.state).toEqual({ state: "closed", end: { by: "refusal", code } });
+    },
+  );
 
   it.each([
     [1001, "connecting"],

@@ -3,7 +3,14 @@
 
 import { every, type Cancel, type Clock } from "../lifetime/clock.js";
 import { Listeners } from "../lifetime/listeners.js";
-import { PROTOCOL_VERSION, type EndReason, type ErrorCode, type EventEnvelope, type Resume, type Welcome } from "../protocol/messages.js";
+import {
+  PROTOCOL_VERSION,
+  type EndReason,
+  type ErrorCode,
+  type EventEnvelope,
+  type Resume,
+  type Welcome,
+} from "../protocol/messages.js";
 import { readServerMessage, type ClientMessage, type Event, type Response, type ResponseOf } from "./messages.js";
 import { GIVE_UP_AFTER, GIVE_UP_ATTEMPTS, reconnectDelay } from "./reconnect-delay.js";
 import { RequestError, RequestTable } from "./request-table.js";
@@ -262,7 +269,11 @@ export class Session {
     });
   }
 
-  async #ask<Type extends Response["type"]>(message: ClientMessage, type: Type, timeout: number): Promise<ResponseOf<Type>> {
+  async #ask<Type extends Response["type"]>(
+    message: ClientMessage,
+    type: Type,
+    timeout: number,
+  ): Promise<ResponseOf<Type>> {
     const response = await this.#requests.open(timeout, (id) => this.#socket?.send(JSON.stringify({ id, ...message })));
     if (response.type !== type) throw new RequestError({ kind: "refused", code: "malformed_message" });
     return response as ResponseOf<Type>;

@@ -40,7 +40,10 @@ export class FakeGateway {
   readonly openSocket: OpenSocket = (listener) => {
     this.opened += 1;
     this.#listener = listener;
-    if (this.refuseConnections) this.#clock.after(1, () => { if (this.#listener === listener) this.drop(); });
+    if (this.refuseConnections)
+      this.#clock.after(1, () => {
+        if (this.#listener === listener) this.drop();
+      });
     return {
       send: (text) => this.sent.push(JSON.parse(text) as Sent),
       close: () => {

@@ -3,8 +3,20 @@
 import type { Rtc } from "../rtc/peer-connection.js";
 
 /** A track of a kind. */
-export function fakeTrack(kind: "audio" | "video", settings: MediaTrackSettings = { width: 1280, height: 720 }): MediaStreamTrack {
-  const track = { kind, enabled: true, onended: null, stopped: false, getSettings: () => settings, stop: () => { track.stopped = true; } };
+export function fakeTrack(
+  kind: "audio" | "video",
+  settings: MediaTrackSettings = { width: 1280, height: 720 },
+): MediaStreamTrack {
+  const track = {
+    kind,
+    enabled: true,
+    onended: null,
+    stopped: false,
+    getSettings: () => settings,
+    stop: () => {
+      track.stopped = true;
+    },
+  };
   return track as unknown as MediaStreamTrack;
 }
 
@@ -73,8 +85,14 @@ export class FakeConnection {
 
   addTransceiver(what: MediaStreamTrack | "audio" | "video", init: RTCRtpTransceiverInit): FakeTransceiver {
     const encodings = init.sendEncodings ?? [];
-    if (this.refusesLayers && encodings.some((encoding) => "scalabilityMode" in encoding)) throw new TypeError("unknown member");
-    const transceiver = new FakeTransceiver(typeof what === "string" ? what : (what.kind as "audio" | "video"), init.direction ?? "sendrecv", typeof what === "string" ? null : what, encodings);
+    if (this.refusesLayers && encodings.some((encoding) => "scalabilityMode" in encoding))
+      throw new TypeError("unknown member");
+    const transceiver = new FakeTransceiver(
+      typeof what === "string" ? what : (what.kind as "audio" | "video"),
+      init.direction ?? "sendrecv",
+      typeof what === "string" ? null : what,
+      encodings,
+    );
     this.transceivers.push(transceiver);
     return transceiver;
   }

@@ -78,7 +78,10 @@ export class App {
     const state = this.#parts.call?.state ?? null;
     document.documentElement.lang = this.#language;
     document.documentElement.dataset["phase"] = state?.phase ?? "ended";
-    document.title = state !== null && "consult" in state && state.consult !== null ? `${state.consult.subject} · ${this.#words.product}` : this.#words.product;
+    document.title =
+      state !== null && "consult" in state && state.consult !== null
+        ? `${state.consult.subject} · ${this.#words.product}`
+        : this.#words.product;
     this.#measureVoice(state);
     render(this.#parts.root, [this.#frame(state), this.#view(state)]);
     this.#wakeLock.want(state?.phase === "inCall");
@@ -91,8 +94,27 @@ export class App {
     return h(
       "div",
       { key: "frame", class: "frame" },
-      h("span", { class: "brand" }, h("span", { class: "brand-mark", attributes: { "aria-hidden": "true" } }), this.#words.product),
-      h("button", { class: "quiet-button", attributes: { type: "button", lang: otherLanguage(this.#language), "aria-label": this.#words.otherLanguageHint, "data-control": "language" }, on: { click: this.#actions.switchLanguage } }, icon("language"), this.#words.otherLanguage),
+      h(
+        "span",
+        { class: "brand" },
+        h("span", { class: "brand-mark", attributes: { "aria-hidden": "true" } }),
+        this.#words.product,
+      ),
+      h(
+        "button",
+        {
+          class: "quiet-button",
+          attributes: {
+            type: "button",
+            lang: otherLanguage(this.#language),
+            "aria-label": this.#words.otherLanguageHint,
+            "data-control": "language",
+          },
+          on: { click: this.#actions.switchLanguage },
+        },
+        icon("language"),
+        this.#words.otherLanguage,
+      ),
     );
   }
 
@@ -108,7 +130,17 @@ export class App {
       case "joining":
         return lobbyView({ state, capture: capture.state, level: this.#level, name: this.#name }, words, this.#actions);
       case "inCall":
-        return roomView({ state, capture: capture.state, received: (track) => call?.link?.received(track) ?? null, sound: this.#sound, leaving: this.#leaving }, words, this.#actions);
+        return roomView(
+          {
+            state,
+            capture: capture.state,
+            received: (track) => call?.link?.received(track) ?? null,
+            sound: this.#sound,
+            leaving: this.#leaving,
+          },
+          words,
+          this.#actions,
+        );
       case "ended":
         return endedView(state.end, words, this.#actions);
     }
@@ -197,7 +229,10 @@ export class App {
     const happening = state.phase === "inCall" ? state.room.happening : null;
     if (happening === null || happening.number === this.#announced) return;
     this.#announced = happening.number;
-    this.#parts.announcer.textContent = this.#words.happened[happening.what]({ name: happening.name, role: this.#words.role[happening.role] });
+    this.#parts.announcer.textContent = this.#words.happened[happening.what]({
+      name: happening.name,
+      role: this.#words.role[happening.role],
+    });
   }
 
   /** A new page begins at its heading, also for those who do not see it. */

@@ -11,20 +11,43 @@ export function deviceControls(capture: CaptureState, words: Words, actions: Act
   const speaks = capture.microphone.state === "live";
   const shows = capture.camera.state === "live";
   return [
-    control("microphone", speaks ? words.mute : words.unmute, speaks ? "microphone" : "microphoneOff", speaks ? "on" : "off", () => {
-      actions.setMicrophone(!speaks);
-    }),
-    control("camera", shows ? words.turnCameraOff : words.turnCameraOn, shows ? "camera" : "cameraOff", shows ? "on" : "off", () => {
-      actions.setCamera(!shows);
-    }),
+    control(
+      "microphone",
+      speaks ? words.mute : words.unmute,
+      speaks ? "microphone" : "microphoneOff",
+      speaks ? "on" : "off",
+      () => {
+        actions.setMicrophone(!speaks);
+      },
+    ),
+    control(
+      "camera",
+      shows ? words.turnCameraOff : words.turnCameraOn,
+      shows ? "camera" : "cameraOff",
+      shows ? "on" : "off",
+      () => {
+        actions.setCamera(!shows);
+      },
+    ),
   ];
 }
 
 /** A round button with words below it. */
-export function control(key: string, label: string, symbol: IconName, look: "on" | "off" | "leave", press: () => void): VNode {
+export function control(
+  key: string,
+  label: string,
+  symbol: IconName,
+  look: "on" | "off" | "leave",
+  press: () => void,
+): VNode {
   return h(
     "button",
-    { key, class: `control control-${look}`, attributes: { type: "button", "data-control": key, "data-state": look }, on: { click: press } },
+    {
+      key,
+      class: `control control-${look}`,
+      attributes: { type: "button", "data-control": key, "data-state": look },
+      on: { click: press },
+    },
     h("span", { class: "control-disc" }, icon(symbol)),
     h("span", { class: "control-words" }, label),
   );

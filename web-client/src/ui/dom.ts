@@ -54,7 +54,10 @@ export function h(tag: string, props: Props, ...children: readonly Child[]): VNo
 /** All the text of a description, as a reader would find it. */
 export function textOf(node: VNode | string): string {
   if (typeof node === "string") return node;
-  return node.children.map(textOf).filter((text) => text !== "").join(" ");
+  return node.children
+    .map(textOf)
+    .filter((text) => text !== "")
+    .join(" ");
 }
 
 const SVG_TAGS = new Set(["svg", "path", "circle", "rect", "line"]);
@@ -90,7 +93,12 @@ function textNode(place: ChildNode | null, text: string): ChildNode {
 function elementFor(place: ChildNode | null, node: VNode, keyed: ReadonlyMap<string, Element>): Element {
   const candidate = node.key === null ? place : (keyed.get(node.key) ?? null);
   const reusable = candidate instanceof Element ? mountedByElement.get(candidate) : undefined;
-  if (candidate instanceof Element && reusable !== undefined && reusable.node.tag === node.tag && reusable.node.key === node.key) {
+  if (
+    candidate instanceof Element &&
+    reusable !== undefined &&
+    reusable.node.tag === node.tag &&
+    reusable.node.key === node.key
+  ) {
     update(candidate, reusable, node);
     return candidate;
   }
@@ -98,7 +106,9 @@ function elementFor(place: ChildNode | null, node: VNode, keyed: ReadonlyMap<str
 }
 
 function create(node: VNode): Element {
-  const element = SVG_TAGS.has(node.tag) ? document.createElementNS("http://www.w3.org/2000/svg", node.tag) : document.createElement(node.tag);
+  const element = SVG_TAGS.has(node.tag)
+    ? document.createElementNS("http://www.w3.org/2000/svg", node.tag)
+    : document.createElement(node.tag);
   const blank: VNode = { ...node, attributes: {}, listeners: {}, variables: {}, children: [] };
   const mounted: Mounted = {
     node: blank,
@@ -114,9 +124,12 @@ function update(element: Element, mounted: Mounted, next: VNode): void {
   const { node: last } = mounted;
   mounted.node = next;
   for (const name of Object.keys(last.attributes)) if (!(name in next.attributes)) element.removeAttribute(name);
-  for (const [name, value] of Object.entries(next.attributes)) if (last.attributes[name] !== value) element.setAttribute(name, value);
-  for (const type of Object.keys(next.listeners)) if (!(type in last.listeners)) element.addEventListener(type, mounted.dispatch);
-  if (element instanceof HTMLElement) for (const [name, value] of Object.entries(next.variables)) element.style.setProperty(name, value);
+  for (const [name, value] of Object.entries(next.attributes))
+    if (last.attributes[name] !== value) element.setAttribute(name, value);
+  for (const type of Object.keys(next.listeners))
+    if (!(type in last.listeners)) element.addEventListener(type, mounted.dispatch);
+  if (element instanceof HTMLElement)
+    for (const [name, value] of Object.entries(next.variables)) element.style.setProperty(name, value);
   render(element, next.children);
   next.updated?.(element);
 }

@@ -16,13 +16,38 @@ export function endedView(closing: Closing, words: Words, actions: Actions): VNo
   return h(
     "main",
     { key: "ended", class: "ended" },
-    h("div", { class: "card" }, h("h1", { attributes: { tabindex: -1 } }, title), h("p", {}, hint), button === null ? null : h("button", { class: "main-button", attributes: { type: "button", "data-control": "rejoin" }, on: { click: actions.rejoin } }, button)),
+    h(
+      "div",
+      { class: "card" },
+      h("h1", { attributes: { tabindex: -1 } }, title),
+      h("p", {}, hint),
+      button === null
+        ? null
+        : h(
+            "button",
+            {
+              class: "main-button",
+              attributes: { type: "button", "data-control": "rejoin" },
+              on: { click: actions.rejoin },
+            },
+            button,
+          ),
+    ),
   );
 }
 
 /** While the link is being opened. */
 export function openingView(attempt: number, words: Words): VNode {
-  return h("main", { key: "opening", class: "ended" }, h("div", { class: "card", attributes: { role: "status" } }, h("span", { class: "spinner" }), h("h1", { attributes: { tabindex: -1 } }, attempt > 2 ? words.openingAgain : words.opening)));
+  return h(
+    "main",
+    { key: "opening", class: "ended" },
+    h(
+      "div",
+      { class: "card", attributes: { role: "status" } },
+      h("span", { class: "spinner" }),
+      h("h1", { attributes: { tabindex: -1 } }, attempt > 2 ? words.openingAgain : words.opening),
+    ),
+  );
 }
 
 function closed(closing: Closing, words: Words): Closed {
@@ -34,7 +59,11 @@ function closed(closing: Closing, words: Words): Closed {
     case "unreachable":
       return { ...words.unreachable, button: words.rejoin };
     case "refusal":
-      return { title: words.refusedTitle, hint: words.refused[closing.code], button: canRetry(closing.code) ? words.rejoin : null };
+      return {
+        title: words.refusedTitle,
+        hint: words.refused[closing.code],
+        button: canRetry(closing.code) ? words.rejoin : null,
+      };
     case "gateway":
       return afterEnd(closing.reason, words);
   }

@@ -33,17 +33,38 @@ export function lobbyView(model: LobbyModel, words: Words, actions: Actions): VN
       h("h1", { attributes: { tabindex: -1 } }, consult.subject),
       h("p", { class: "lobby-role" }, words.yourRole(words.role[consult.role])),
     ),
-    h("section", { class: "lobby-look", attributes: { "aria-label": words.preview } }, preview(model.capture, words), h("div", { class: "lobby-switches" }, ...deviceControls(model.capture, words, actions))),
-    h("section", { class: "lobby-form" }, soundCheck(model, words, actions), troubles(model.capture, words, actions), form(model, words, actions), choices(model.capture, words, actions)),
+    h(
+      "section",
+      { class: "lobby-look", attributes: { "aria-label": words.preview } },
+      preview(model.capture, words),
+      h("div", { class: "lobby-switches" }, ...deviceControls(model.capture, words, actions)),
+    ),
+    h(
+      "section",
+      { class: "lobby-form" },
+      soundCheck(model, words, actions),
+      troubles(model.capture, words, actions),
+      form(model, words, actions),
+      choices(model.capture, words, actions),
+    ),
   );
 }
 
 function preview({ camera }: CaptureState, words: Words): VNode {
   switch (camera.state) {
     case "live":
-      return h("div", { class: "preview" }, pictureElement({ key: "own", track: camera.track, mirrored: true, label: words.preview }));
+      return h(
+        "div",
+        { class: "preview" },
+        pictureElement({ key: "own", track: camera.track, mirrored: true, label: words.preview }),
+      );
     case "asking":
-      return h("div", { class: "preview preview-words" }, h("p", {}, words.cameraAsking), h("p", { class: "soft" }, words.allowDevices));
+      return h(
+        "div",
+        { class: "preview preview-words" },
+        h("p", {}, words.cameraAsking),
+        h("p", { class: "soft" }, words.allowDevices),
+      );
     case "off":
     case "failed":
       return h("div", { class: "preview preview-words" }, icon("cameraOff"), h("p", {}, words.cameraOff));
@@ -53,17 +74,42 @@ function preview({ camera }: CaptureState, words: Words): VNode {
 function soundCheck({ capture, level }: LobbyModel, words: Words, actions: Actions): VNode | null {
   const { microphone } = capture;
   if (microphone.state === "failed" || microphone.state === "asking") return null;
-  const speaker = h("button", { class: "quiet-button", attributes: { type: "button" }, on: { click: actions.testSound } }, icon("sound"), words.testSound);
-  if (microphone.state === "muted" || microphone.state === "off") return h("div", { class: "sound" }, h("p", { class: "sound-words" }, words.mutedHint), speaker);
+  const speaker = h(
+    "button",
+    { class: "quiet-button", attributes: { type: "button" }, on: { click: actions.testSound } },
+    icon("sound"),
+    words.testSound,
+  );
+  if (microphone.state === "muted" || microphone.state === "off")
+    return h("div", { class: "sound" }, h("p", { class: "sound-words" }, words.mutedHint), speaker);
   if (level === null || level.state === "asleep") {
-    return h("div", { class: "sound" }, h("button", { class: "quiet-button", attributes: { type: "button" }, on: { click: actions.testMicrophone } }, icon("microphone"), words.testMicrophone), speaker);
+    return h(
+      "div",
+      { class: "sound" },
+      h(
+        "button",
+        { class: "quiet-button", attributes: { type: "button" }, on: { click: actions.testMicrophone } },
+        icon("microphone"),
+        words.testMicrophone,
+      ),
+      speaker,
+    );
   }
   const heard = level.state === "heard";
   return h(
     "div",
     { class: "sound" },
-    h("div", { class: "meter", variables: { "--level": level.level.toFixed(2) }, attributes: { "aria-hidden": "true" } }, h("span", { class: "meter-bar" })),
-    h("p", { class: heard ? "sound-words sound-heard" : "sound-words", attributes: { role: "status" } }, heard ? icon("check") : icon("microphone"), heard ? words.heard : words.quiet),
+    h(
+      "div",
+      { class: "meter", variables: { "--level": level.level.toFixed(2) }, attributes: { "aria-hidden": "true" } },
+      h("span", { class: "meter-bar" }),
+    ),
+    h(
+      "p",
+      { class: heard ? "sound-words sound-heard" : "sound-words", attributes: { role: "status" } },
+      heard ? icon("check") : icon("microphone"),
+      heard ? words.heard : words.quiet,
+    ),
     speaker,
     h("p", { class: "soft sound-hint" }, words.testSoundHint),
   );
@@ -72,7 +118,12 @@ function soundCheck({ capture, level }: LobbyModel, words: Words, actions: Actio
 function troubles({ camera, microphone }: CaptureState, words: Words, actions: Actions): VNode | null {
   const told = troubleWords(camera, microphone, words);
   if (told.length === 0) return null;
-  const still = microphone.state === "failed" ? words.joinListening : camera.state === "failed" && camera.why !== "missing" ? words.joinWithoutCamera : null;
+  const still =
+    microphone.state === "failed"
+      ? words.joinListening
+      : camera.state === "failed" && camera.why !== "missing"
+        ? words.joinWithoutCamera
+        : null;
   const retry = (): void => {
     if (microphone.state === "failed") actions.setMicrophone(true);
     if (camera.state === "failed") actions.setCamera(true);
@@ -81,7 +132,12 @@ function troubles({ camera, microphone }: CaptureState, words: Words, actions: A
     "div",
     { class: "trouble", attributes: { role: "alert" } },
     icon("warning"),
-    h("div", {}, ...told.map((text) => h("p", {}, text)), still === null ? null : h("p", { class: "trouble-still" }, still)),
+    h(
+      "div",
+      {},
+      ...told.map((text) => h("p", {}, text)),
+      still === null ? null : h("p", { class: "trouble-still" }, still),
+    ),
     h("button", { class: "quiet-button", attributes: { type: "button" }, on: { click: retry } }, words.tryAgain),
   );
 }
@@ -90,7 +146,10 @@ function troubleWords(camera: CaptureState["camera"], microphone: CaptureState["
   const noCamera = camera.state === "failed" ? camera.why : null;
   const noMicrophone = microphone.state === "failed" ? microphone.why : null;
   if (noCamera === "denied" && noMicrophone === "denied") return [words.bothDenied];
-  return [noMicrophone === null ? null : words.microphoneFailed[noMicrophone], noCamera === null ? null : words.cameraFailed[noCamera]].filter((text) => text !== null);
+  return [
+    noMicrophone === null ? null : words.microphoneFailed[noMicrophone],
+    noCamera === null ? null : words.cameraFailed[noCamera],
+  ].filter((text) => text !== null);
 }
 
 function form({ state, name }: LobbyModel, words: Words, actions: Actions): VNode {
@@ -105,15 +164,31 @@ function form({ state, name }: LobbyModel, words: Words, actions: Actions): VNod
     { class: "join", on: { submit } },
     h("label", { attributes: { for: "name" } }, words.name, h("span", { class: "soft" }, words.nameHint)),
     h("input", {
-      attributes: { id: "name", name: "name", type: "text", maxlength: MAX_NAME, autocomplete: "name", spellcheck: "false", placeholder: words.role[state.consult.role] },
-      on: { input: (event) => { actions.setName((event.target as HTMLInputElement).value); } },
+      attributes: {
+        id: "name",
+        name: "name",
+        type: "text",
+        maxlength: MAX_NAME,
+        autocomplete: "name",
+        spellcheck: "false",
+        placeholder: words.role[state.consult.role],
+      },
+      on: {
+        input: (event) => {
+          actions.setName((event.target as HTMLInputElement).value);
+        },
+      },
       updated: (element) => {
         const input = element as HTMLInputElement;
         if (input.value !== name) input.value = name;
       },
     }),
     refusal === null ? null : h("p", { class: "refusal", attributes: { role: "alert" } }, icon("warning"), refusal),
-    h("button", { class: "main-button", attributes: { type: "submit", "data-control": "join", disabled: joining } }, joining ? words.joining : words.join),
+    h(
+      "button",
+      { class: "main-button", attributes: { type: "submit", "data-control": "join", disabled: joining } },
+      joining ? words.joining : words.join,
+    ),
   );
 }
 
@@ -122,19 +197,60 @@ function choices(capture: CaptureState, words: Words, actions: Actions): VNode |
   return h(
     "div",
     { class: "choices" },
-    choice("camera-choice", words.camera, words.chooseCamera, capture.cameras, capture.camera, words, actions.chooseCamera),
-    choice("microphone-choice", words.microphone, words.chooseMicrophone, capture.microphones, capture.microphone, words, actions.chooseMicrophone),
+    choice(
+      "camera-choice",
+      words.camera,
+      words.chooseCamera,
+      capture.cameras,
+      capture.camera,
+      words,
+      actions.chooseCamera,
+    ),
+    choice(
+      "microphone-choice",
+      words.microphone,
+      words.chooseMicrophone,
+      capture.microphones,
+      capture.microphone,
+      words,
+      actions.chooseMicrophone,
+    ),
   );
 }
 
-function choice(id: string, label: string, hint: string, devices: readonly DeviceChoice[], current: CaptureState["microphone"], words: Words, choose: (id: string) => void): VNode | null {
+function choice(
+  id: string,
+  label: string,
+  hint: string,
+  devices: readonly DeviceChoice[],
+  current: CaptureState["microphone"],
+  words: Words,
+  choose: (id: string) => void,
+): VNode | null {
   if (devices.length < 2) return null;
   const chosen = "track" in current ? current.track.getSettings().deviceId : undefined;
-  const options = devices.map((device, index) => h("option", { key: device.id, attributes: { value: device.id, selected: device.id === chosen } }, device.label === "" ? words.unnamedDevice(index + 1) : device.label));
+  const options = devices.map((device, index) =>
+    h(
+      "option",
+      { key: device.id, attributes: { value: device.id, selected: device.id === chosen } },
+      device.label === "" ? words.unnamedDevice(index + 1) : device.label,
+    ),
+  );
   return h(
     "p",
     { key: id },
     h("label", { attributes: { for: id } }, label),
-    h("select", { attributes: { id, "aria-label": hint }, on: { change: (event) => { choose((event.target as HTMLSelectElement).value); } } }, ...options),
+    h(
+      "select",
+      {
+        attributes: { id, "aria-label": hint },
+        on: {
+          change: (event) => {
+            choose((event.target as HTMLSelectElement).value);
+          },
+        },
+      },
+      ...options,
+    ),
   );
 }

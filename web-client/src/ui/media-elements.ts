@@ -68,10 +68,14 @@ function watch(video: HTMLVideoElement, { onLines, onFrame }: Picture): () => vo
   const tellLines = (): void => onLines?.(document.hidden ? 0 : shownLines(video));
   const observer = new ResizeObserver(tellLines);
   observer.observe(video);
-  video.addEventListener("resize", () => {
-    video.dataset["shape"] = video.videoHeight > video.videoWidth ? "upright" : "wide";
-    tellLines();
-  }, { signal: abort.signal });
+  video.addEventListener(
+    "resize",
+    () => {
+      video.dataset["shape"] = video.videoHeight > video.videoWidth ? "upright" : "wide";
+      tellLines();
+    },
+    { signal: abort.signal },
+  );
   document.addEventListener("visibilitychange", tellLines, { signal: abort.signal });
   if (onFrame !== undefined) watchFrames(video, onFrame, abort.signal);
   return () => {

@@ -9,7 +9,16 @@ const CLINICAL_FLOOR: Rung = "480p";
 const HD: Rung = "720p";
 
 /** What a network class usually carries; equal ones are equally strong. */
-const STRENGTH: Record<NetworkClass, number> = { wired: 5, wifi: 5, "5g": 5, "4g": 4, unknown: 3, cell: 3, "3g": 2, "2g": 1 };
+const STRENGTH: Record<NetworkClass, number> = {
+  wired: 5,
+  wifi: 5,
+  "5g": 5,
+  "4g": 4,
+  unknown: 3,
+  cell: 3,
+  "3g": 2,
+  "2g": 1,
+};
 
 /** The networks of both ends and the rung, such as "对方 4G · 您 5G · 480p 标清". */
 export function badgeWords(words: Words, pair: PairQuality): string {
@@ -59,7 +68,9 @@ function hdWords(words: Words, pair: PairQuality): string {
 function classWords(words: Words, pair: PairQuality): string {
   const difference = STRENGTH[pair.publisher_class] - STRENGTH[pair.subscriber_class];
   if (pair.publisher_class === pair.subscriber_class) return networkWords(words, "both", pair.publisher_class);
-  return difference <= 0 ? networkWords(words, "other", pair.publisher_class) : networkWords(words, "own", pair.subscriber_class);
+  return difference <= 0
+    ? networkWords(words, "other", pair.publisher_class)
+    : networkWords(words, "own", pair.subscriber_class);
 }
 
 function networkWords(words: Words, weaker: Weaker, network: NetworkClass): string {
@@ -89,8 +100,17 @@ export function isBelowFloor(pair: PairQuality): boolean {
 }
 
 /** The honest word above a call whose pictures are below the floor; null while none is. */
-export function floorWords(words: Words, pairs: readonly PairQuality[], tracks: readonly Track[], role: Role): string | null {
-  const below = pairs.some((pair) => isBelowFloor(pair) && tracks.some((track) => track.id === pair.track && track.source === "camera" && !track.muted));
+export function floorWords(
+  words: Words,
+  pairs: readonly PairQuality[],
+  tracks: readonly Track[],
+  role: Role,
+): string | null {
+  const below = pairs.some(
+    (pair) =>
+      isBelowFloor(pair) &&
+      tracks.some((track) => track.id === pair.track && track.source === "camera" && !track.muted),
+  );
   if (!below) return null;
   return role === "clinician" ? words.belowFloor.clinician : words.belowFloor.other;
 }

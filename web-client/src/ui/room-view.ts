@@ -60,7 +60,10 @@ function tilesOf({ state, received }: RoomModel): TileModel[] {
     .flatMap((participant) => {
       const microphone = trackOf(room, participant.id, "microphone");
       const screen = trackOf(room, participant.id, "screen");
-      const shown: (Track | undefined)[] = [trackOf(room, participant.id, "camera"), ...(screen === undefined || screen.muted ? [] : [screen])];
+      const shown: (Track | undefined)[] = [
+        trackOf(room, participant.id, "camera"),
+        ...(screen === undefined || screen.muted ? [] : [screen]),
+      ];
       return shown.map((video) => ({
         participant,
         video,
@@ -79,16 +82,42 @@ function head(state: InCall, tiles: number, words: Words): VNode {
     { class: "room-head" },
     h("h1", { attributes: { tabindex: -1 } }, consult.subject),
     tiles > 1 ? h("span", { class: "pill" }, words.participants(room.participants.length + 1)) : null,
-    h("span", { class: "pill own-network", attributes: { "data-class": room.ownClass } }, icon("signal"), words.ownNetwork(words.network[room.ownClass])),
+    h(
+      "span",
+      { class: "pill own-network", attributes: { "data-class": room.ownClass } },
+      icon("signal"),
+      words.ownNetwork(words.network[room.ownClass]),
+    ),
   );
 }
 
 function notices({ state, sound }: RoomModel, words: Words, actions: Actions): VNode[] {
   const floor = floorWords(words, Object.values(state.room.pairs), state.room.tracks, state.consult.role);
   return [
-    state.signaling.state === "lost" ? h("p", { key: "signaling", class: "notice notice-wait", attributes: { role: "status" } }, h("span", { class: "spinner" }), words.signalingLost) : null,
-    floor !== null && state.media.state === "connected" ? h("p", { key: "floor", class: "notice notice-floor", attributes: { role: "status" } }, icon("warning"), floor) : null,
-    sound === "blocked" ? h("button", { key: "sound", class: "notice notice-sound", attributes: { type: "button" }, on: { click: actions.playSound } }, icon("sound"), words.playSound) : null,
+    state.signaling.state === "lost"
+      ? h(
+          "p",
+          { key: "signaling", class: "notice notice-wait", attributes: { role: "status" } },
+          h("span", { class: "spinner" }),
+          words.signalingLost,
+        )
+      : null,
+    floor !== null && state.media.state === "connected"
+      ? h("p", { key: "floor", class: "notice notice-floor", attributes: { role: "status" } }, icon("warning"), floor)
+      : null,
+    sound === "blocked"
+      ? h(
+          "button",
+          {
+            key: "sound",
+            class: "notice notice-sound",
+            attributes: { type: "button" },
+            on: { click: actions.playSound },
+          },
+          icon("sound"),
+          words.playSound,
+        )
+      : null,
   ].filter((notice) => notice !== null);
 }
 
@@ -98,20 +127,49 @@ function stage(model: RoomModel, tiles: readonly TileModel[], words: Words, acti
   const others = tiles.map((tile) => tileView(tile, size, words, actions));
   switch (shape(tiles.length)) {
     case "alone":
-      return h("section", { class: "stage stage-alone" }, selfView(state.name, capture, "alone", words), h("h2", {}, words.waitingTitle(state.consult.role)), h("p", { class: "soft" }, words.waitingHint));
+      return h(
+        "section",
+        { class: "stage stage-alone" },
+        selfView(state.name, capture, "alone", words),
+        h("h2", {}, words.waitingTitle(state.consult.role)),
+        h("p", { class: "soft" }, words.waitingHint),
+      );
     case "pair":
-      return h("section", { class: "stage stage-pair" }, ...others, selfView(state.name, capture, "corner", words), mediaCurtain(state, words));
+      return h(
+        "section",
+        { class: "stage stage-pair" },
+        ...others,
+        selfView(state.name, capture, "corner", words),
+        mediaCurtain(state, words),
+      );
     case "group":
-      return h("section", { class: `stage stage-group of-${Math.min(tiles.length + 1, 16)}` }, ...others, selfView(state.name, capture, "grid", words), mediaCurtain(state, words));
+      return h(
+        "section",
+        { class: `stage stage-group of-${Math.min(tiles.length + 1, 16)}` },
+        ...others,
+        selfView(state.name, capture, "grid", words),
+        mediaCurtain(state, words),
+      );
   }
 }
 
 function mediaCurtain({ media }: InCall, words: Words): VNode | null {
   switch (media.state) {
     case "lost":
-      return h("div", { key: "curtain", class: "curtain", attributes: { role: "alert" } }, h("span", { class: "spinner" }), h("p", { class: "curtain-title" }, words.mediaLostTitle), h("p", {}, words.mediaLostHint));
+      return h(
+        "div",
+        { key: "curtain", class: "curtain", attributes: { role: "alert" } },
+        h("span", { class: "spinner" }),
+        h("p", { class: "curtain-title" }, words.mediaLostTitle),
+        h("p", {}, words.mediaLostHint),
+      );
     case "connecting":
-      return h("div", { key: "curtain", class: "curtain", attributes: { role: "status" } }, h("span", { class: "spinner" }), h("p", { class: "curtain-title" }, words.mediaConnecting));
+      return h(
+        "div",
+        { key: "curtain", class: "curtain", attributes: { role: "status" } },
+        h("span", { class: "spinner" }),
+        h("p", { class: "curtain-title" }, words.mediaConnecting),
+      );
     case "idle":
     case "connected":
       return null;
@@ -148,7 +206,23 @@ function leaveQuestion(words: Words, actions: Actions): VNode {
       },
     },
     h("h2", { attributes: { id: "leave-question" } }, words.leaveQuestion),
-    h("button", { class: "danger-button", attributes: { type: "button", "data-control": "leave-yes" }, on: { click: actions.leave } }, words.leaveYes),
-    h("button", { class: "quiet-button", attributes: { type: "button", autofocus: true, "data-control": "leave-no" }, on: { click: stay } }, words.leaveNo),
+    h(
+      "button",
+      {
+        class: "danger-button",
+        attributes: { type: "button", "data-control": "leave-yes" },
+        on: { click: actions.leave },
+      },
+      words.leaveYes,
+    ),
+    h(
+      "button",
+      {
+        class: "quiet-button",
+        attributes: { type: "button", autofocus: true, "data-control": "leave-no" },
+        on: { click: stay },
+      },
+      words.leaveNo,
+    ),
   );
 }

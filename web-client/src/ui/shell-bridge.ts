@@ -12,7 +12,9 @@ type NativeShell = { addEventListener: (type: "message", listener: (event: Messa
 /** Listens to the shell until it is cancelled. */
 export function listenToShell(tell: (message: unknown) => void): Cancel {
   const abort = new AbortController();
-  const allowed = new Set(document.querySelector<HTMLMetaElement>("meta[name=tvg-shell-origins]")?.content.split(/\s+/).filter(Boolean));
+  const allowed = new Set(
+    document.querySelector<HTMLMetaElement>("meta[name=tvg-shell-origins]")?.content.split(/\s+/).filter(Boolean),
+  );
   window.addEventListener(
     "message",
     (event: MessageEvent<unknown>) => {

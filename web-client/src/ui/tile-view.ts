@@ -26,7 +26,12 @@ export type TileSize = "large" | "small";
 export function tileView(model: TileModel, size: TileSize, words: Words, actions: Actions): VNode {
   const { participant, video, pair } = model;
   const name = video?.source === "screen" ? words.screenOf(participant.name) : participant.name;
-  const classes = ["tile", `tile-${size}`, video?.source === "screen" ? "tile-screen" : "", model.speaks ? "speaks" : ""];
+  const classes = [
+    "tile",
+    `tile-${size}`,
+    video?.source === "screen" ? "tile-screen" : "",
+    model.speaks ? "speaks" : "",
+  ];
   return h(
     "article",
     {
@@ -78,7 +83,12 @@ function movingPicture(label: string, video: Track, picture: MediaStreamTrack, a
 }
 
 function still(participant: { readonly name: string }, text: string, place: "covers" | "until_first_frame"): VNode {
-  return h("div", { key: "still", class: `still still-${place}` }, h("span", { class: "initial", attributes: { "aria-hidden": "true" } }, initial(participant.name)), h("p", {}, text));
+  return h(
+    "div",
+    { key: "still", class: `still still-${place}` },
+    h("span", { class: "initial", attributes: { "aria-hidden": "true" } }, initial(participant.name)),
+    h("p", {}, text),
+  );
 }
 
 function initial(name: string): string {
@@ -89,8 +99,23 @@ function badge(pair: PairQuality, size: TileSize, words: Words): VNode {
   const reason = reasonWords(words, pair);
   return h(
     "div",
-    { key: "badge", class: `badge badge-${tone(pair)}`, attributes: { title: reason, "data-rung": pair.rung, "data-reason": pair.rung_reason, "data-hd": pair.hd } },
-    h("p", { class: "badge-figures" }, icon("signal"), h("span", {}, size === "large" ? badgeWords(words, pair) : `${words.network[pair.publisher_class]} · ${words.rung[pair.rung]}`)),
+    {
+      key: "badge",
+      class: `badge badge-${tone(pair)}`,
+      attributes: { title: reason, "data-rung": pair.rung, "data-reason": pair.rung_reason, "data-hd": pair.hd },
+    },
+    h(
+      "p",
+      { class: "badge-figures" },
+      icon("signal"),
+      h(
+        "span",
+        {},
+        size === "large"
+          ? badgeWords(words, pair)
+          : `${words.network[pair.publisher_class]} · ${words.rung[pair.rung]}`,
+      ),
+    ),
     h("p", { class: "badge-reason" }, reason),
   );
 }
@@ -110,15 +135,31 @@ function mutedMark(words: Words): VNode {
 }
 
 function plate(name: string, role: string | null, marks: readonly Child[]): VNode {
-  return h("p", { key: "plate", class: "plate" }, h("span", { class: "plate-name" }, name), role === null ? null : h("span", { class: "plate-role" }, role), ...marks);
+  return h(
+    "p",
+    { key: "plate", class: "plate" },
+    h("span", { class: "plate-name" }, name),
+    role === null ? null : h("span", { class: "plate-role" }, role),
+    ...marks,
+  );
 }
 
 /** This participant's own tile. */
 export function selfView(name: string, capture: CaptureState, place: "corner" | "grid" | "alone", words: Words): VNode {
-  return h("article", { key: "self", class: `tile tile-self self-${place}`, attributes: { "aria-label": words.you } }, ownFace(name, capture.camera, words), h("div", { key: "foot", class: "foot" }, plate(words.you, null, [capture.microphone.state === "live" ? null : mutedMark(words)])));
+  return h(
+    "article",
+    { key: "self", class: `tile tile-self self-${place}`, attributes: { "aria-label": words.you } },
+    ownFace(name, capture.camera, words),
+    h(
+      "div",
+      { key: "foot", class: "foot" },
+      plate(words.you, null, [capture.microphone.state === "live" ? null : mutedMark(words)]),
+    ),
+  );
 }
 
 function ownFace(name: string, camera: CameraState, words: Words): VNode {
-  if (camera.state === "live") return pictureElement({ key: "own", track: camera.track, mirrored: true, label: words.preview });
+  if (camera.state === "live")
+    return pictureElement({ key: "own", track: camera.track, mirrored: true, label: words.preview });
   return still({ name }, camera.state === "asking" ? words.cameraAsking : words.cameraOff, "covers");
 }

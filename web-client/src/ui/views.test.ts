@@ -14,8 +14,17 @@ import { WORDS } from "./words/language.js";
 const words = WORDS.en;
 const nothing = (): void => undefined;
 const actions = new Proxy({}, { get: () => nothing }) as Actions;
-const LIVE: CaptureState = { camera: { state: "live", track: fakeTrack("video") }, microphone: { state: "live", track: fakeTrack("audio") }, cameras: [], microphones: [] };
-const OFF: CaptureState = { ...LIVE, camera: { state: "failed", why: "denied" }, microphone: { state: "failed", why: "denied" } };
+const LIVE: CaptureState = {
+  camera: { state: "live", track: fakeTrack("video") },
+  microphone: { state: "live", track: fakeTrack("audio") },
+  cameras: [],
+  microphones: [],
+};
+const OFF: CaptureState = {
+  ...LIVE,
+  camera: { state: "failed", why: "denied" },
+  microphone: { state: "failed", why: "denied" },
+};
 
 const welcomed: CallAction = { type: "session", notice: { type: "welcome", welcome: welcome() } };
 const joined: CallAction = {
@@ -28,14 +37,30 @@ const joined: CallAction = {
     ],
   },
 };
-const stateAfter = (...more: CallAction[]): CallState => [welcomed, { type: "joining", name: "Wang" } as const, joined, ...more].reduce(reduce, OPENING);
+const stateAfter = (...more: CallAction[]): CallState =>
+  [welcomed, { type: "joining", name: "Wang" } as const, joined, ...more].reduce(reduce, OPENING);
 
 function room(model: Partial<RoomModel>, ...more: CallAction[]): VNode {
-  return roomView({ state: stateAfter(...more) as InCall, capture: LIVE, received: () => fakeTrack("video"), sound: "plays", leaving: "no", ...model }, words, actions);
+  return roomView(
+    {
+      state: stateAfter(...more) as InCall,
+      capture: LIVE,
+      received: () => fakeTrack("video"),
+      sound: "plays",
+      leaving: "no",
+      ...model,
+    },
+    words,
+    actions,
+  );
 }
 
 function lobby(model: Partial<LobbyModel>): VNode {
-  return lobbyView({ state: reduce(OPENING, welcomed) as LobbyModel["state"], capture: LIVE, level: null, name: "", ...model }, words, actions);
+  return lobbyView(
+    { state: reduce(OPENING, welcomed) as LobbyModel["state"], capture: LIVE, level: null, name: "", ...model },
+    words,
+    actions,
+  );
 }
 
 function find(node: VNode, matches: (node: VNode) => boolean): VNode[] {
@@ -67,7 +92,9 @@ describe("the lobby", () => {
   });
 
   it("invites to join with sound alone without a camera", () => {
-    expect(textOf(lobby({ capture: { ...LIVE, camera: { state: "failed", why: "missing" } } }))).toContain("You can join with sound only.");
+    expect(textOf(lobby({ capture: { ...LIVE, camera: { state: "failed", why: "missing" } } }))).toContain(
+      "You can join with sound only.",
+    );
   });
 });
 
@@ -75,7 +102,23 @@ describe("the call", () => {
   it("shows the doctor with the networks, the rung, the reason and the mute", () => {
     const quality: CallAction = {
       type: "session",
-      notice: { type: "event", event: { type: "quality", pairs: [{ track: "camera", publisher: "doctor", publisher_class: "4g", subscriber_class: "5g", rung: "480p", rung_reason: "class", hd: "publisher_class" }] } },
+      notice: {
+        type: "event",
+        event: {
+          type: "quality",
+          pairs: [
+            {
+              track: "camera",
+              publisher: "doctor",
+              publisher_class: "4g",
+              subscriber_class: "5g",
+              rung: "480p",
+              rung_reason: "class",
+              hd: "publisher_class",
+            },
+          ],
+        },
+      },
     };
     const text = textOf(room({}, quality));
     expect(text).toContain("Dr Chen");
@@ -93,7 +136,23 @@ describe("the call", () => {
   it("keeps the picture in its place under the words while only the voice comes", () => {
     const quality: CallAction = {
       type: "session",
-      notice: { type: "event", event: { type: "quality", pairs: [{ track: "camera", publisher: "doctor", publisher_class: "3g", subscriber_class: "5g", rung: "audio_only", rung_reason: "downlink", hd: "publisher_class" }] } },
+      notice: {
+        type: "event",
+        event: {
+          type: "quality",
+          pairs: [
+            {
+              track: "camera",
+              publisher: "doctor",
+              publisher_class: "3g",
+              subscriber_class: "5g",
+              rung: "audio_only",
+              rung_reason: "downlink",
+              hd: "publisher_class",
+            },
+          ],
+        },
+      },
     };
     const view = room({}, quality);
     expect(textOf(view)).toContain("voice only for now");
@@ -101,12 +160,18 @@ describe("the call", () => {
   });
 
   it("comforts who waits alone", () => {
-    const left: CallAction = { type: "session", notice: { type: "event", event: { type: "participant_left", participant: "doctor" } } };
+    const left: CallAction = {
+      type: "session",
+      notice: { type: "event", event: { type: "participant_left", participant: "doctor" } },
+    };
     expect(textOf(room({}, left))).toContain("The doctor will be with you shortly");
   });
 
   it.each([
-    [{ type: "session", notice: { type: "state", state: { state: "connecting", since: 0, attempt: 1 } } }, "Your call goes on"],
+    [
+      { type: "session", notice: { type: "state", state: { state: "connecting", since: 0, attempt: 1 } } },
+      "Your call goes on",
+    ],
     [{ type: "media", health: { state: "lost", since: 0 } }, "Bringing sound and picture back"],
     [{ type: "media", health: { state: "connecting", since: 0 } }, "Connecting sound and picture"],
   ] as const)("after %j says “%s”", (action, text) => {

@@ -4,15 +4,54 @@ import { badgeWords, floorWords, isBelowFloor, reasonWords, tone } from "./quali
 import { languageFor, WORDS } from "./words/language.js";
 import type { Language } from "./words/words.js";
 
-const CLASSES = Object.keys({ wired: 1, wifi: 1, "5g": 1, "4g": 1, "3g": 1, "2g": 1, cell: 1, unknown: 1 } satisfies Record<NetworkClass, 1>) as NetworkClass[];
-const RUNGS = Object.keys({ audio_only: 1, "180p": 1, "360p": 1, "480p": 1, "720p": 1, "1080p": 1 } satisfies Record<Rung, 1>) as Rung[];
-const REASONS = Object.keys({ best: 1, class: 1, hd_permission: 1, downlink: 1, publisher: 1, viewport: 1, muted: 1, awaiting_keyframe: 1 } satisfies Record<RungReason, 1>) as RungReason[];
+const CLASSES = Object.keys({
+  wired: 1,
+  wifi: 1,
+  "5g": 1,
+  "4g": 1,
+  "3g": 1,
+  "2g": 1,
+  cell: 1,
+  unknown: 1,
+} satisfies Record<NetworkClass, 1>) as NetworkClass[];
+const RUNGS = Object.keys({ audio_only: 1, "180p": 1, "360p": 1, "480p": 1, "720p": 1, "1080p": 1 } satisfies Record<
+  Rung,
+  1
+>) as Rung[];
+const REASONS = Object.keys({
+  best: 1,
+  class: 1,
+  hd_permission: 1,
+  downlink: 1,
+  publisher: 1,
+  viewport: 1,
+  muted: 1,
+  awaiting_keyframe: 1,
+} satisfies Record<RungReason, 1>) as RungReason[];
 const HD_REASONS = Object.keys({
-  granted: 1, publisher_class: 1, subscriber_class: 1, evidence_weak: 1, dwell: 1, uplink_unproven: 1, downlink_unproven: 1, round_trip: 1, loss: 1, jitter: 1, encoder_limited: 1, cool_down: 1,
+  granted: 1,
+  publisher_class: 1,
+  subscriber_class: 1,
+  evidence_weak: 1,
+  dwell: 1,
+  uplink_unproven: 1,
+  downlink_unproven: 1,
+  round_trip: 1,
+  loss: 1,
+  jitter: 1,
+  encoder_limited: 1,
+  cool_down: 1,
 } satisfies Record<HdReason, 1>) as HdReason[];
 
 const pair = (part: Partial<PairQuality>): PairQuality => ({
-  track: "camera", publisher: "doctor", publisher_class: "5g", subscriber_class: "5g", rung: "480p", rung_reason: "best", hd: "granted", ...part,
+  track: "camera",
+  publisher: "doctor",
+  publisher_class: "5g",
+  subscriber_class: "5g",
+  rung: "480p",
+  rung_reason: "best",
+  hd: "granted",
+  ...part,
 });
 
 /** The texts of a language, with where they stand; functions apart. */
@@ -26,10 +65,14 @@ describe.each(["zh-CN", "en"] as const)("in %s", (language: Language) => {
   const words = WORDS[language];
 
   it("every pair of classes, rung, reason and HD reason has its words", () => {
-    for (const publisher_class of CLASSES) for (const subscriber_class of CLASSES) for (const rung of RUNGS) for (const rung_reason of REASONS) for (const hd of HD_REASONS) {
-      const text = `${badgeWords(words, pair({ publisher_class, subscriber_class, rung }))} ${reasonWords(words, pair({ publisher_class, subscriber_class, rung, rung_reason, hd }))}`;
-      if (/undefined|null|\[object|^\s|\s$/.test(text)) throw new Error(text);
-    }
+    for (const publisher_class of CLASSES)
+      for (const subscriber_class of CLASSES)
+        for (const rung of RUNGS)
+          for (const rung_reason of REASONS)
+            for (const hd of HD_REASONS) {
+              const text = `${badgeWords(words, pair({ publisher_class, subscriber_class, rung }))} ${reasonWords(words, pair({ publisher_class, subscriber_class, rung, rung_reason, hd }))}`;
+              if (/undefined|null|\[object|^\s|\s$/.test(text)) throw new Error(text);
+            }
   });
 
   it("no word is left empty or in the other language", () => {
@@ -37,17 +80,30 @@ describe.each(["zh-CN", "en"] as const)("in %s", (language: Language) => {
       expect(text.trim(), path).not.toBe("");
       if (path.startsWith(".otherLanguage")) continue;
       if (language === "en") expect(text, path).not.toMatch(/[\u4e00-\u9fff]/);
-      else if (!path.startsWith(".network") && !path.startsWith(".rung.")) expect(text, path).toMatch(/[\u4e00-\u9fff]/);
+      else if (!path.startsWith(".network") && !path.startsWith(".rung."))
+        expect(text, path).toMatch(/[\u4e00-\u9fff]/);
     }
   });
 });
 
 describe("a reason", () => {
   it.each([
-    [{ rung_reason: "class", publisher_class: "4g", subscriber_class: "5g" }, "对方网络为4G，已自动降低清晰度以保持流畅"],
-    [{ rung_reason: "class", publisher_class: "wifi", subscriber_class: "3g" }, "您的网络为3G，已自动降低清晰度以保持流畅"],
-    [{ rung_reason: "class", publisher_class: "4g", subscriber_class: "4g" }, "双方网络为4G，已自动降低清晰度以保持流畅"],
-    [{ rung_reason: "hd_permission", hd: "subscriber_class", subscriber_class: "cell" }, "您的网络为移动网络，已自动降低清晰度以保持流畅"],
+    [
+      { rung_reason: "class", publisher_class: "4g", subscriber_class: "5g" },
+      "对方网络为4G，已自动降低清晰度以保持流畅",
+    ],
+    [
+      { rung_reason: "class", publisher_class: "wifi", subscriber_class: "3g" },
+      "您的网络为3G，已自动降低清晰度以保持流畅",
+    ],
+    [
+      { rung_reason: "class", publisher_class: "4g", subscriber_class: "4g" },
+      "双方网络为4G，已自动降低清晰度以保持流畅",
+    ],
+    [
+      { rung_reason: "hd_permission", hd: "subscriber_class", subscriber_class: "cell" },
+      "您的网络为移动网络，已自动降低清晰度以保持流畅",
+    ],
     [{ rung_reason: "class", publisher_class: "unknown" }, "暂未识别对方的网络类型，先以流畅为主"],
     [{ rung_reason: "best", rung: "720p" }, "网络良好，高清画面"],
   ] as const)("for %j is “%s”", (part, text) => {

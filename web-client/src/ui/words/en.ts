@@ -12,15 +12,24 @@ export const en: Words = {
 
   you: "You",
   yourRole: (role) => `You join as: ${role}`,
-  role: { clinician: "Doctor", patient: "Patient", interpreter: "Interpreter", family: "Family", observer: "Observer", device: "Device" },
+  role: {
+    clinician: "Doctor",
+    patient: "Patient",
+    interpreter: "Interpreter",
+    family: "Family",
+    observer: "Observer",
+    device: "Device",
+  },
 
   preview: "Your own picture",
   cameraOff: "Your camera is off",
   cameraAsking: "Opening the camera…",
   allowDevices: "Please choose “Allow” when your browser asks, so that others can see and hear you.",
-  bothDenied: "Camera and microphone are not allowed. Press the icon left of the address, allow both, then press “Try again”.",
+  bothDenied:
+    "Camera and microphone are not allowed. Press the icon left of the address, allow both, then press “Try again”.",
   cameraFailed: {
-    denied: "The camera is not allowed. Press the icon left of the address, set “Camera” to “Allow”, then press “Try again”.",
+    denied:
+      "The camera is not allowed. Press the icon left of the address, set “Camera” to “Allow”, then press “Try again”.",
     missing: "No camera was found. You can join with sound only.",
     busy: "Another program uses the camera. Close other video programs, then press “Try again”.",
     insecure: "This page is not secure (https), so the browser does not allow the camera.",
@@ -28,7 +37,8 @@ export const en: Words = {
     other: "The camera could not be opened. Press “Try again”.",
   },
   microphoneFailed: {
-    denied: "The microphone is not allowed. Press the icon left of the address, set “Microphone” to “Allow”, then press “Try again”.",
+    denied:
+      "The microphone is not allowed. Press the icon left of the address, set “Microphone” to “Allow”, then press “Try again”.",
     missing: "No microphone was found. Others will not hear you.",
     busy: "Another program uses the microphone. Close other call programs, then press “Try again”.",
     insecure: "This page is not secure (https), so the browser does not allow the microphone.",
@@ -59,7 +69,10 @@ export const en: Words = {
   joining: "Joining…",
 
   participants: (count) => (count === 1 ? "1 person" : `${count} people`),
-  waitingTitle: (role) => (role === "patient" || role === "family" ? "You have joined. The doctor will be with you shortly" : "You have joined. Waiting for the others"),
+  waitingTitle: (role) =>
+    role === "patient" || role === "family"
+      ? "You have joined. The doctor will be with you shortly"
+      : "You have joined. Waiting for the others",
   waitingHint: "There is nothing to do: they appear here by themselves.",
   leave: "Leave",
   leaveQuestion: "Leave the consult?",
@@ -67,7 +80,6 @@ export const en: Words = {
   leaveNo: "Stay",
   ownNetwork: (network) => `Your network: ${network}`,
   playSound: "Press to hear the others",
-  playSoundHint: "The browser holds the sound back.",
   muted: "Muted",
   noPicture: "Camera off",
   audioOnly: "Weak network: voice only for now",
@@ -76,12 +88,30 @@ export const en: Words = {
   speaks: "Speaking",
   screenOf: (name) => `Screen of ${name}`,
 
-  network: { wired: "Wired", wifi: "Wi-Fi", "5g": "5G", "4g": "4G", "3g": "3G", "2g": "2G", cell: "Mobile", unknown: "Unknown" },
-  rung: { audio_only: "Voice only", "180p": "180p", "360p": "360p", "480p": "480p", "720p": "720p HD", "1080p": "1080p HD" },
+  network: {
+    wired: "Wired",
+    wifi: "Wi-Fi",
+    "5g": "5G",
+    "4g": "4G",
+    "3g": "3G",
+    "2g": "2G",
+    cell: "Mobile",
+    unknown: "Unknown",
+  },
+  rung: {
+    audio_only: "Voice only",
+    "180p": "180p",
+    "360p": "360p",
+    "480p": "480p",
+    "720p": "720p HD",
+    "1080p": "1080p HD",
+  },
   bothNetworks: (other, own) => `Them ${other} · You ${own}`,
   best: { hd: "Good networks: HD picture", other: "This is the best picture available" },
-  classHolds: (weaker, network) => `${WHOSE[weaker]} ${weaker === "both" ? "are" : "is"} ${network}: picture lowered to stay smooth`,
-  classUnknown: (weaker) => `${WHOSE[weaker]} ${weaker === "both" ? "are" : "is"} not identified yet: smoothness comes first`,
+  classHolds: (weaker, network) =>
+    `${WHOSE[weaker]} ${weaker === "both" ? "are" : "is"} ${network}: picture lowered to stay smooth`,
+  classUnknown: (weaker) =>
+    `${WHOSE[weaker]} ${weaker === "both" ? "are" : "is"} not identified yet: smoothness comes first`,
   rungReason: {
     downlink: "Your connection has slowed: picture lowered to stay smooth",
     publisher: "Their upload or device sends no more than this",
@@ -121,7 +151,10 @@ export const en: Words = {
     left: { title: "You have left the consult", hint: "You can join again if you need to." },
     consult_closed: { title: "The consult has ended", hint: "Thank you. You can close this page." },
     replaced: { title: "The consult was opened on another device", hint: "A link works on one device at a time." },
-    timed_out: { title: "The connection timed out", hint: "This device did not respond for a while. Please join again." },
+    timed_out: {
+      title: "The connection timed out",
+      hint: "This device did not respond for a while. Please join again.",
+    },
     too_slow: { title: "The network was too slow", hint: "Please change the network and join again." },
     shutdown: { title: "The service is being maintained", hint: "Please wait a moment and join again." },
   },

@@ -63,7 +63,6 @@ export type Words = {
   readonly leaveNo: string;
   readonly ownNetwork: (network: string) => string;
   readonly playSound: string;
-  readonly playSoundHint: string;
   readonly muted: string;
   readonly noPicture: string;
   readonly audioOnly: string;

@@ -12,7 +12,14 @@ export const zh: Words = {
 
   you: "您",
   yourRole: (role) => `您的身份：${role}`,
-  role: { clinician: "医生", patient: "患者", interpreter: "翻译", family: "家属", observer: "观摩人员", device: "设备" },
+  role: {
+    clinician: "医生",
+    patient: "患者",
+    interpreter: "翻译",
+    family: "家属",
+    observer: "观摩人员",
+    device: "设备",
+  },
 
   preview: "您的画面预览",
   cameraOff: "摄像头已关闭",
@@ -59,7 +66,8 @@ export const zh: Words = {
   joining: "正在进入…",
 
   participants: (count) => `共 ${count} 人`,
-  waitingTitle: (role) => (role === "patient" || role === "family" ? "您已进入会诊，请稍候，医生马上就来" : "您已进入会诊，正在等待其他人"),
+  waitingTitle: (role) =>
+    role === "patient" || role === "family" ? "您已进入会诊，请稍候，医生马上就来" : "您已进入会诊，正在等待其他人",
   waitingHint: "无需任何操作，对方进入后会自动显示。",
   leave: "离开",
   leaveQuestion: "要离开会诊吗？",
@@ -67,7 +75,6 @@ export const zh: Words = {
   leaveNo: "继续会诊",
   ownNetwork: (network) => `您的网络：${network}`,
   playSound: "点这里打开声音",
-  playSoundHint: "浏览器暂停了声音播放。",
   muted: "已静音",
   noPicture: "未开摄像头",
   audioOnly: "网络较弱，暂时只传声音",
@@ -76,11 +83,28 @@ export const zh: Words = {
   speaks: "正在说话",
   screenOf: (name) => `${name} 共享的屏幕`,
 
-  network: { wired: "有线网", wifi: "Wi-Fi", "5g": "5G", "4g": "4G", "3g": "3G", "2g": "2G", cell: "移动网络", unknown: "未识别" },
-  rung: { audio_only: "仅声音", "180p": "180p", "360p": "360p", "480p": "480p 标清", "720p": "720p 高清", "1080p": "1080p 高清" },
+  network: {
+    wired: "有线网",
+    wifi: "Wi-Fi",
+    "5g": "5G",
+    "4g": "4G",
+    "3g": "3G",
+    "2g": "2G",
+    cell: "移动网络",
+    unknown: "未识别",
+  },
+  rung: {
+    audio_only: "仅声音",
+    "180p": "180p",
+    "360p": "360p",
+    "480p": "480p 标清",
+    "720p": "720p 高清",
+    "1080p": "1080p 高清",
+  },
   bothNetworks: (other, own) => `对方 ${other} · 您 ${own}`,
   best: { hd: "网络良好，高清画面", other: "当前已是最佳画面" },
-  classHolds: (weaker, network) => `${weaker === "own" ? "您的网络" : `${WHOSE[weaker]}网络`}为${network}，已自动降低清晰度以保持流畅`,
+  classHolds: (weaker, network) =>
+    `${weaker === "own" ? "您的网络" : `${WHOSE[weaker]}网络`}为${network}，已自动降低清晰度以保持流畅`,
   classUnknown: (weaker) => `暂未识别${weaker === "own" ? "您的" : `${WHOSE[weaker]}的`}网络类型，先以流畅为主`,
   rungReason: {
     downlink: "您的网速变慢，已自动降低清晰度以保持流畅",
