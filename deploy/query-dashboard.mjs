@@ -5,6 +5,8 @@
 //
 // Ends with a failure on a query that Prometheus refuses and, with --expect-data, on a panel without
 // a single value. Without dashboards on the command line it takes all of deploy/grafana.
+//
+// A rate needs a scrape before the event that it counts: let Prometheus scrape once before the first join.
 
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";

@@ -185,7 +185,8 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::default(), filter: "info".to_owned() }
+        // The DTLS crate warns of every extension of a browser's ClientHello that it skips.
+        Self { format: LogFormat::default(), filter: "info,rtc_dtls=error".to_owned() }
     }
 }
 

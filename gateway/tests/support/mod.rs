@@ -1,7 +1,5 @@
 //! A gateway on free loopback ports, and the few requests that tests make of it.
 
-#![expect(dead_code, reason = "every test uses its own part of the vocabulary")]
-
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
