@@ -1,6 +1,6 @@
 //! What a participant experiences of one received track, from the headers of its packets alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use protocol::track::MediaKind;
@@ -18,6 +18,12 @@ const FREEZE_FACTOR: u32 = 3;
 
 /// Sequence numbers still waited for; older ones are lost for good.
 const MAX_MISSING: usize = 2_048;
+
+/// Frames held back by a missing packet; some seconds of them.
+const MAX_HELD: usize = 256;
+
+/// A repair takes a round trip; what is missing for longer has to be replaced by a key frame.
+const REPAIR_WAIT: Duration = Duration::from_millis(300);
 
 /// One received packet, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +50,10 @@ pub struct TrackMeter {
     first_at: Option<Instant>,
     highest: Option<u64>,
     missing: BTreeSet<u64>,
+    /// Frames that ended behind a missing packet, by the number of their last packet: a decoder cannot show them yet.
+    held: BTreeMap<u64, Instant>,
+    /// The number of the last key frame's first packet; what is missing before it holds nothing back.
+    shown_from: u64,
     last_at: Option<Instant>,
     last_frame_at: Option<Instant>,
     /// Smoothed time between frames.
@@ -64,7 +74,7 @@ pub struct Figures {
     pub duplicates: u64,
     /// Bytes of payload.
     pub payload_bytes: u64,
-    /// Frames that ended.
+    /// Frames that could be shown.
     pub frames: u64,
     /// Key frames that began.
     pub key_frames: u64,
@@ -108,6 +118,8 @@ impl TrackMeter {
             first_at: None,
             highest: None,
             missing: BTreeSet::new(),
+            held: BTreeMap::new(),
+            shown_from: 0,
             last_at: None,
             last_frame_at: None,
             usual_frame_time: None,
@@ -117,10 +129,10 @@ impl TrackMeter {
 
     /// Takes one packet into account.
     pub fn handle_arrival(&mut self, arrival: Arrival) {
-        if !self.is_new(arrival.sequence) {
+        let Some(number) = self.new_number(arrival.sequence) else {
             self.figures.duplicates += 1;
             return;
-        }
+        };
         if self.first_at.is_none() {
             self.first_at = Some(arrival.at);
             self.figures.first_packet_ms = Some(millis(arrival.at - self.began_at));
@@ -130,8 +142,7 @@ impl TrackMeter {
         self.figures.key_frames += u64::from(arrival.begins_key_frame);
         match self.kind {
             MediaKind::Audio => self.note_sound(arrival.at),
-            MediaKind::Video if arrival.marker => self.note_frame(arrival.at),
-            MediaKind::Video => {}
+            MediaKind::Video => self.note_picture(number, arrival),
         }
         self.last_at = Some(arrival.at);
     }
@@ -153,12 +164,17 @@ impl TrackMeter {
         figures
     }
 
-    /// Whether a packet is the first of its number, by the 16 bits of it that are sent.
-    fn is_new(&mut self, sequence: u16) -> bool {
+    /// Whether the picture stands still for a packet that no repair brought: time to ask for a key frame.
+    #[must_use]
+    pub fn awaits_key_frame(&self, now: Instant) -> bool {
+        self.held.values().any(|at| now.saturating_duration_since(*at) > REPAIR_WAIT)
+    }
+
+    /// The whole number of a packet, by the 16 bits of it that are sent; `None` where it came before.
+    fn new_number(&mut self, sequence: u16) -> Option<u64> {
         let Some(highest) = self.highest else {
             // Far from zero, so that packets before the first one have a number too.
-            self.highest = Some((1 << 32) | u64::from(sequence));
-            return true;
+            return Some(*self.highest.insert((1 << 32) | u64::from(sequence)));
         };
         let step = sequence.wrapping_sub(highest as u16).cast_signed();
         let number = highest.saturating_add_signed(step.into());
@@ -169,17 +185,36 @@ impl TrackMeter {
                 self.figures.lost += 1;
             }
             self.highest = Some(number);
-            return true;
+            return Some(number);
         }
         let was_missing = self.missing.remove(&number);
         self.figures.late += u64::from(was_missing);
-        was_missing
+        was_missing.then_some(number)
     }
 
     fn note_sound(&mut self, at: Instant) {
         let gap = self.last_at.map(|last| at.saturating_duration_since(last));
         if let Some(gap) = gap.filter(|gap| *gap > AUDIO_GAP) {
             add_gap(&mut self.figures, gap);
+        }
+    }
+
+    /// Shows the frames that nothing missing holds back any more.
+    fn note_picture(&mut self, number: u64, arrival: Arrival) {
+        if arrival.begins_key_frame && number > self.shown_from {
+            self.shown_from = number;
+            self.held = self.held.split_off(&number);
+        }
+        if arrival.marker && number >= self.shown_from {
+            self.held.insert(number, arrival.at);
+        }
+        let blocked_from = self.missing.range(self.shown_from..).next().copied().unwrap_or(u64::MAX);
+        while let Some(frame) = self.held.first_entry().filter(|frame| *frame.key() < blocked_from) {
+            frame.remove();
+            self.note_frame(arrival.at);
+        }
+        while self.held.len() > MAX_HELD {
+            self.held.pop_first();
         }
     }
 
@@ -285,6 +320,24 @@ mod tests {
         assert_eq!((figures.gaps, figures.gap_ms, figures.first_packet_ms), (1, 61, Some(20)));
         let figures = bench.figures(281);
         assert_eq!((figures.gaps, figures.longest_gap_ms), (2, 100));
+    }
+
+    #[test]
+    fn a_missing_packet_holds_the_picture_until_repair_or_key_frame() {
+        let mut bench = Bench::new(MediaKind::Video);
+        let at = |number: u16| u64::from(number) * 33;
+        (1..10).chain(11..30).for_each(|number| bench.packet(at(number), number));
+        assert_eq!(bench.figures(at(29)).frames, 9);
+        assert!(bench.meter.awaits_key_frame(bench.begin + Duration::from_millis(at(29))));
+        bench.packet(at(30), 10);
+        assert_eq!(bench.figures(at(30)).frames, 29);
+        assert!(!bench.meter.awaits_key_frame(bench.begin + Duration::from_millis(at(60))));
+
+        (31..100).for_each(|number| bench.packet(at(number), number));
+        assert_eq!(bench.figures(at(99)).frames, 29);
+        bench.packet(at(100), 100);
+        let figures = bench.figures(at(100));
+        assert_eq!((figures.frames, figures.lost, figures.key_frames), (30, 1, 1));
     }
 
     #[test]

@@ -41,6 +41,9 @@ const TILE_LINES: u16 = 720;
 /// A connection that takes longer has failed.
 const CONNECT_WAIT: Duration = Duration::from_secs(15);
 
+/// Between two requests for a key frame: one that was lost is repeated, one on its way is not.
+const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
+
 /// How a participant behaves.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -361,23 +364,21 @@ fn received(subscription: &Subscription) -> Received {
     }
 }
 
-/// Reads a track until it ends. Asks for a key frame, at most once a second, where a packet stayed lost.
+/// Reads a track until it ends. Asks for a key frame where the picture stands still, as a browser would.
 async fn measure(remote: Arc<dyn TrackRemote>, meter: SharedMeter, kind: MediaKind) {
-    let (mut asked_at, mut lost) = (std::time::Instant::now(), 0);
+    let mut asked_at = None;
     while let Some(event) = remote.poll().await {
         let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
         let now = std::time::Instant::now();
-        let figures = {
+        let awaits_key_frame = {
             let mut meter = lock(&meter);
             meter.handle_arrival(arrival(now, &packet, kind));
-            meter.figures(now)
+            meter.awaits_key_frame(now)
         };
-        if kind == MediaKind::Video && now - asked_at > Duration::from_secs(1) {
-            asked_at = now;
-            if std::mem::replace(&mut lost, figures.lost) < figures.lost {
-                let request = PictureLossIndication { sender_ssrc: 0, media_ssrc: packet.header.ssrc };
-                let _ = remote.write_rtcp(vec![Box::new(request)]).await;
-            }
+        if awaits_key_frame && asked_at.is_none_or(|asked| now - asked > REQUEST_INTERVAL) {
+            asked_at = Some(now);
+            let request = PictureLossIndication { sender_ssrc: 0, media_ssrc: packet.header.ssrc };
+            let _ = remote.write_rtcp(vec![Box::new(request)]).await;
         }
     }
 }

@@ -1,0 +1,62 @@
+// The network of a test: a namespace for the gateway and one per client, each client behind an emulated link of
+// its own that can be changed while a consult runs. A perfect link leads from here to the gateway, to look at it.
+
+import { Program } from "./program.mjs";
+import { binary } from "./binaries.mjs";
+
+/** The namespace of the gateway. */
+export const GATEWAY = "tvg-gw";
+
+/** The gateway's address on the link of the client with that number. */
+export const gatewayAddress = (number) => `10.77.${number}.1`;
+
+/** The gateway's address as seen from here. */
+export const CONTROL_ADDRESS = gatewayAddress(9);
+
+/** A client's place in the network. */
+export class Place {
+  constructor(name, number) {
+    this.name = name;
+    this.namespace = `tvg-${name}`;
+    this.gateway = gatewayAddress(number);
+    this.address = `10.77.${number}.2`;
+    this.range = `10.77.${number}.0/24`;
+  }
+}
+
+export class Links {
+  #program;
+
+  constructor(program, places) {
+    this.#program = program;
+    this.places = places;
+  }
+
+  /** Makes the namespaces and links. */
+  static async start(names, settings = "delay=10ms,rate=inf") {
+    const places = Object.fromEntries(names.map((name, index) => [name, new Place(name, index + 1)]));
+    const links = Object.values(places).flatMap((place) => [
+      "--link",
+      `${place.name}=${place.namespace}:${place.address},${GATEWAY}:${place.gateway}`,
+      "--set",
+      `${place.name} both ${settings}`,
+    ]);
+    const args = ["net", "--create", "--exit-with-stdin", ...links, "--link", `control=:10.77.9.2,${GATEWAY}:${CONTROL_ADDRESS}`];
+    const program = new Program("links", binary("loadtest"), args);
+    await program.line(/^ready$/, { fromStart: true });
+    return new Links(program, places);
+  }
+
+  /** Changes one direction of a client's link: `up` is from the client, `down` is to it. */
+  async set(name, direction, settings) {
+    const way = { up: "ab", down: "ba", both: "both" }[direction];
+    const answer = this.#program.line(/^(ok|error.*)$/);
+    this.#program.write(`${name} ${way} ${settings}`);
+    const [word] = await answer;
+    if (word !== "ok") throw new Error(`${name} ${direction} ${settings}: ${word}`);
+  }
+
+  async stop() {
+    await this.#program.stop();
+  }
+}
