@@ -58,13 +58,13 @@ pub(crate) struct Sending {
     pub(crate) encodings: Vec<(String, u32)>,
 }
 
-struct Handler {
+struct ConnectionEvents {
     state: watch::Sender<RTCPeerConnectionState>,
     tracks: mpsc::Sender<Arc<dyn TrackRemote>>,
 }
 
 #[async_trait::async_trait]
-impl PeerConnectionEventHandler for Handler {
+impl PeerConnectionEventHandler for ConnectionEvents {
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         self.state.send_replace(state);
     }
@@ -92,7 +92,7 @@ impl Peer {
             .with_media_engine(media)
             .with_interceptor_registry(registry)
             .with_setting_engine(SettingEngineBuilder::new().with_include_loopback_candidate(true).build())
-            .with_handler(Arc::new(Handler { state: state_sender, tracks: track_sender }))
+            .with_handler(Arc::new(ConnectionEvents { state: state_sender, tracks: track_sender }))
             .with_udp_addrs(vec![(local, 0)])
             .build()
             .await
