@@ -98,8 +98,11 @@ impl Room {
                 premises.report(self.id, report);
             }
             (MediaAction::Join { .. }, Some(_)) | (_, None) => {}
-            (MediaAction::Subscribe(wish), Some(_)) => {
-                self.adaptation.handle_subscribe(now, id, wish.track, wish.max_lines);
+            (MediaAction::Subscribe(wish), Some(index)) => {
+                // A wish for a track that is not negotiated would be decided on with nobody to carry it out.
+                if self.is_subscribed(index, wish.track) {
+                    self.adaptation.handle_subscribe(now, id, wish.track, wish.max_lines);
+                }
             }
             (MediaAction::Mute { track, muted }, Some(index)) => {
                 self.mute(now, index, track, muted, premises)
@@ -492,6 +495,11 @@ impl Room {
     fn track_index(&self, id: TrackId) -> Option<TrackIndex> {
         let is_it = |one: &Option<Track>| one.as_ref().is_some_and(|track| track.id == id);
         self.tracks.iter().position(is_it).map(TrackIndex)
+    }
+
+    fn is_subscribed(&self, subscriber: ParticipantIndex, id: TrackId) -> bool {
+        let track = self.track_index(id).and_then(|place| self.tracks[place.0].as_ref());
+        track.is_some_and(|track| track.subscribers.iter().any(|(one, _)| *one == subscriber))
     }
 
     /// The place of a track, if that participant publishes it.

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod client_hello;
+mod last_flight;
 mod session;
 
 pub(crate) use certificate::DtlsCertificate;

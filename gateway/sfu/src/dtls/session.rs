@@ -13,6 +13,7 @@ use rtc_shared::error::Error;
 
 use crate::dtls::certificate::{DtlsCertificate, fingerprint};
 use crate::dtls::client_hello::offers_aead_aes_128_gcm;
+use crate::dtls::last_flight::LastFlight;
 use crate::limits::DTLS_TIMEOUT;
 use crate::srtp::SrtpProfile;
 
@@ -56,8 +57,13 @@ impl std::fmt::Debug for DtlsEvent {
 enum State {
     /// No datagram yet; it becomes due when the client's address is validated.
     Idle,
-    Handshaking { endpoint: Endpoint, since: Instant },
-    Connected { endpoint: Endpoint },
+    Handshaking {
+        endpoint: Endpoint,
+        since: Instant,
+    },
+    Connected {
+        endpoint: Endpoint,
+    },
     Ended,
 }
 
@@ -67,11 +73,18 @@ pub(crate) struct DtlsSession {
     remote_fingerprint: [u8; 32],
     state: State,
     attempts: u8,
+    flight: LastFlight,
 }
 
 impl DtlsSession {
     pub(crate) fn new(certificate: DtlsCertificate, remote_fingerprint: [u8; 32]) -> Self {
-        Self { certificate, remote_fingerprint, state: State::Idle, attempts: 0 }
+        Self {
+            certificate,
+            remote_fingerprint,
+            state: State::Idle,
+            attempts: 0,
+            flight: LastFlight::default(),
+        }
     }
 
     /// The fingerprint that the client's certificate must have.
@@ -103,6 +116,7 @@ impl DtlsSession {
             self.recover(events);
             return false;
         };
+        self.flight.send(now, transmits(endpoint));
         for report in reports {
             self.apply(report, events);
         }
@@ -129,6 +143,7 @@ impl DtlsSession {
         match exported(&endpoint) {
             Some(event) => {
                 self.state = State::Connected { endpoint };
+                self.flight.finish();
                 events.push(event);
             }
             None => events.push(DtlsEvent::Failed),
@@ -138,6 +153,7 @@ impl DtlsSession {
     /// After an error: before the handshake is done anew, after it the association simply lives on.
     fn recover(&mut self, events: &mut Vec<DtlsEvent>) {
         if let State::Handshaking { .. } = self.state {
+            self.flight = LastFlight::default();
             if self.attempts < MAX_ATTEMPTS {
                 self.state = State::Idle;
             } else {
@@ -166,11 +182,7 @@ impl DtlsSession {
         // The callback may run more than once, so it only compares.
         let verify = move |chain: &[Vec<u8>], _: &[_]| {
             let presented = chain.first().and_then(|der| fingerprint(provider.as_ref(), der));
-            if presented == Some(expected) {
-                Ok(())
-            } else {
-                Err(Error::ErrNoMatchingCertificateFingerprint)
-            }
+            if presented == Some(expected) { Ok(()) } else { Err(Error::ErrNoMatchingCertificateFingerprint) }
         };
         let config = ConfigBuilder::default()
             .with_crypto_provider(self.certificate.provider.clone())
@@ -191,22 +203,26 @@ impl DtlsSession {
             events.push(DtlsEvent::Failed);
         } else if endpoint.handle_timeout(PEER, now).is_err() {
             self.recover(events);
+        } else {
+            self.flight.send(now, transmits(endpoint));
+            self.flight.handle_timeout(now);
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let State::Handshaking { endpoint, since } = &self.state else { return None };
-        let give_up = *since + DTLS_TIMEOUT;
-        Some(endpoint.poll_timeout(&PEER).map_or(give_up, |retransmit| retransmit.min(give_up)))
+        let repeat = [endpoint.poll_timeout(&PEER), self.flight.poll_timeout()];
+        repeat.into_iter().flatten().chain([*since + DTLS_TIMEOUT]).min()
     }
 
     /// The next datagram to send to the selected address; call until `None`, also after an error.
     pub(crate) fn poll_transmit(&mut self) -> Option<BytesMut> {
-        let (State::Handshaking { endpoint, .. } | State::Connected { endpoint }) = &mut self.state else {
-            return None;
-        };
-        endpoint.poll_transmit().map(|transmit| transmit.message)
+        self.flight.poll_transmit()
     }
+}
+
+fn transmits(endpoint: &mut Endpoint) -> impl Iterator<Item = BytesMut> {
+    std::iter::from_fn(|| endpoint.poll_transmit().map(|transmit| transmit.message))
 }
 
 fn exported(endpoint: &Endpoint) -> Option<DtlsEvent> {
