@@ -95,6 +95,17 @@ export class Visitor {
     }
   }
 
+  /** Waits until everything that was displayed for a second satisfies the condition; says whether it came to that. */
+  async untilSteady(condition, { seconds = 20 } = {}) {
+    const end = Date.now() + seconds * 1_000;
+    while (Date.now() < end) {
+      const frames = await this.frames(Date.now() - 1_000);
+      if (frames.length >= 10 && frames.every((frame) => condition(frame.height))) return true;
+      await this.wait(200);
+    }
+    return false;
+  }
+
   /** What the shell around the page says of the network. */
   async shellReports(networkClass, sequence) {
     await this.page.evaluate(
