@@ -38,7 +38,7 @@ api_key = "${API_KEY}"
 allowed_origins = [${places.map((place) => `"http://${place.gateway}:${HTTP_PORT}"`).join(", ")}]
 [media]
 bind = ["0.0.0.0"]
-advertise = [${places.map((place) => `"${place.gateway}"`).join(", ")}]
+advertise = [${[...places.map((place) => place.gateway), CONTROL_ADDRESS].map((address) => `"${address}"`).join(", ")}]
 workers = ${workers}
 [policy]
 hd_mode = "${hdMode}"
