@@ -126,13 +126,13 @@ async fn emulate(args: &Args, mut lanes: Vec<Lane>, mut stats: Option<impl Write
     start(&mut lanes, &devices, args)?;
     let mut lines = read_lines();
     let mut seconds = interval_at(Instant::now() + Duration::from_secs(1), Duration::from_secs(1));
-    let mut second = 0;
+    let (mut second, mut stdin_is_open) = (0, true);
     println!("ready");
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
-            line = lines.recv(), if !lines.is_closed() || !lines.is_empty() => match line.as_deref().map(Command::parse) {
+            line = lines.recv(), if stdin_is_open => match line.as_deref().map(Command::parse) {
                 Some(Ok(Command::Quit)) => return Ok(()),
                 Some(Ok(Command::Set(set))) => match change(&mut lanes, &set) {
                     Ok(()) => println!("ok"),
@@ -140,7 +140,7 @@ async fn emulate(args: &Args, mut lanes: Vec<Lane>, mut stats: Option<impl Write
                 },
                 Some(Err(error)) => println!("error: {error}"),
                 None if args.exit_with_stdin => return Ok(()),
-                None => {}
+                None => stdin_is_open = false,
             },
             _ = seconds.tick() => {
                 second += 1;
