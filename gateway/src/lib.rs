@@ -17,5 +17,6 @@ pub mod media_worker;
 pub mod metrics;
 mod reply_address;
 mod room_placement;
-mod udp_socket;
+#[doc(hidden)]
+pub mod udp_socket;
 mod worker_pulse;

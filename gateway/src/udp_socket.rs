@@ -29,7 +29,7 @@ const SEGMENTATION_RETRY: Duration = Duration::from_secs(60);
 
 /// A socket on one address family.
 #[derive(Debug)]
-pub(crate) struct UdpSocket {
+pub struct UdpSocket {
     io: mio::net::UdpSocket,
     offload: UdpSocketState,
     is_ipv4: bool,
@@ -58,7 +58,7 @@ impl SocketCounts {
 
 /// Whether a receive left something behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Backlog {
+pub enum Backlog {
     /// There was less than a batch holds: the next arrival wakes the poll.
     Empty,
     /// There may be more.
@@ -121,7 +121,7 @@ impl SendFailure {
 
 impl UdpSocket {
     /// Binds a socket; an IPv6 one carries IPv6 only.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::DGRAM,
@@ -146,7 +146,7 @@ impl UdpSocket {
     }
 
     /// The address it is bound to.
-    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.io.local_addr()
     }
 
@@ -166,7 +166,7 @@ impl UdpSocket {
     }
 
     /// Fills the batch with what has arrived. [`io::ErrorKind::WouldBlock`] says that nothing has.
-    pub(crate) fn receive(&mut self, batch: &mut ReceiveBatch) -> io::Result<Backlog> {
+    pub fn receive(&mut self, batch: &mut ReceiveBatch) -> io::Result<Backlog> {
         batch.received = 0;
         let mut buffers = batch.buffers.each_mut().map(|buffer| io::IoSliceMut::new(buffer));
         batch.received = self.offload.recv(UdpSockRef::from(&self.io), &mut buffers, &mut batch.meta)?;
@@ -184,7 +184,7 @@ impl UdpSocket {
     }
 
     /// Sends a burst, in one system call where the kernel segments it and one by one where not.
-    pub(crate) fn send(&mut self, now: Instant, burst: Burst<'_>) {
+    pub fn send(&mut self, now: Instant, burst: Burst<'_>) {
         self.retry_segmentation(now);
         let src_ip = self.reply_addresses.of(burst.destination);
         let segments = self.offload.max_gso_segments().max(1);
@@ -255,7 +255,7 @@ fn enlarge_buffers(socket: &socket2::Socket) {
 
 /// Room for what one system call receives; reused for ever.
 #[derive(Debug)]
-pub(crate) struct ReceiveBatch {
+pub struct ReceiveBatch {
     buffers: [Vec<u8>; BATCH],
     meta: [RecvMeta; BATCH],
     received: usize,
@@ -273,7 +273,7 @@ impl Default for ReceiveBatch {
 
 impl ReceiveBatch {
     /// The datagrams with their sources, in order of arrival.
-    pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, &mut [u8])> {
+    pub fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, &mut [u8])> {
         self.meta.iter().zip(&mut self.buffers).take(self.received).flat_map(|(meta, buffer)| {
             let length = meta.len.min(buffer.len());
             buffer[..length].chunks_mut(meta.stride.max(1)).map(|datagram| (meta.addr, datagram))
