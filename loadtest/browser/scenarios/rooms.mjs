@@ -12,6 +12,8 @@ import { stillCamera } from "../src/cameras.mjs";
 const BEFORE_SECONDS = 12;
 const CHANGE_SECONDS = 8;
 const AFTER_SECONDS = 10;
+/** A browser takes a while to start and to join. */
+const STARTUP_SECONDS = 6;
 
 export async function rooms(results) {
   for (const size of [3, 8]) {
@@ -20,8 +22,8 @@ export async function rooms(results) {
     await onStage({ classes: { doctor: "wired" }, roles }, async (stage) => {
       const invites = stage.otherTokens.map((token) => `${controlUrl}/join#token=${token}`);
       const [leaver, newcomer, ...staying] = invites;
-      const whole = BEFORE_SECONDS + CHANGE_SECONDS + AFTER_SECONDS + 6;
-      const calls = [call("staying", staying, whole), call("leaver", [leaver], BEFORE_SECONDS)];
+      const whole = BEFORE_SECONDS + CHANGE_SECONDS + AFTER_SECONDS + 2 * STARTUP_SECONDS;
+      const calls = [call("staying", staying, whole), call("leaver", [leaver], BEFORE_SECONDS + STARTUP_SECONDS)];
       const doctor = await Visitor.arrive("Dr Lin", stage.links.places.doctor, { camera: Camera.file(await stillCamera()) });
       stage.visitors.doctor = doctor;
       await doctor.join(stage.linkOf("doctor"));
@@ -29,7 +31,7 @@ export async function rooms(results) {
       const seen = await moving(doctor);
       results.add(`${size} in a room: moving pictures that the browser sees`, seen, "pictures", `>=${others}`);
       const from = Date.now();
-      await doctor.wait(3_000);
+      await doctor.wait((STARTUP_SECONDS + 1) * 1_000);
       calls.push(call("newcomer", [newcomer], CHANGE_SECONDS + AFTER_SECONDS));
       await doctor.wait((CHANGE_SECONDS + AFTER_SECONDS - 4) * 1_000);
       const after = await moving(doctor);
@@ -73,13 +75,13 @@ async function moving(visitor) {
 /** The worst freeze of any picture that is there from the first moment to the last. */
 async function longestFreeze(visitor, from) {
   const to = Date.now();
-  const byTrack = grouped(await visitor.frames(from - 1_000));
-  const stayed = [...byTrack.values()].filter((frames) => frames[0].at < from && frames.at(-1).at > to - 1_500);
+  const byParticipant = grouped(await visitor.frames(from - 1_000));
+  const stayed = [...byParticipant.values()].filter((frames) => frames[0].at < from && frames.at(-1).at > to - 1_500);
   return Math.max(0, ...stayed.map((frames) => freezes(frames, from, frames.at(-1).at).longestMs));
 }
 
 function grouped(frames) {
   const groups = new Map();
-  for (const frame of frames) groups.set(frame.track, [...(groups.get(frame.track) ?? []), frame]);
+  for (const frame of frames) groups.set(frame.participant, [...(groups.get(frame.participant) ?? []), frame]);
   return groups;
 }

@@ -12,8 +12,9 @@ export function frameMonitor() {
     const note = (now, metadata) => {
       // One's own camera is shown mirrored; everything else comes from somebody else.
       if (!video.classList.contains("mirrored")) {
-        const [track] = video.srcObject?.getVideoTracks?.() ?? [];
-        frames.push({ at: performance.timeOrigin + now, height: Math.min(metadata.height, metadata.width), track: track?.id ?? "" });
+        // Whose picture it is says the tile: the browser's track goes from one participant to the next.
+        const participant = video.closest("[data-participant]")?.dataset.participant ?? "";
+        frames.push({ at: performance.timeOrigin + now, height: Math.min(metadata.height, metadata.width), participant });
         if (frames.length > MAX_FRAMES) frames.shift();
       }
       video.requestVideoFrameCallback(note);

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 
 /** Lines kept of a program's output; more than that has scrolled by. */
-const MAX_LINES = 2_000;
+const MAX_LINES = 50_000;
 
 export class Program {
   #child;
