@@ -12,6 +12,12 @@ use super::{dtls, rtcp, rtp};
 /// The largest datagram that is sent: what a path of 1500 bytes carries in one piece.
 pub(crate) const MAX_DATAGRAM: usize = 1_472;
 
+/// The seal of SRTP takes up to 32 bytes more.
+const MAX_SEALED: usize = MAX_DATAGRAM - 32;
+
+/// Sources (SSRC) of a participant's media: fewer than a gateway may allow, so that they get past that limit.
+const SEALED_SOURCES: u32 = 12;
+
 /// Of well-formed seeds, so many are spoiled before they are sent.
 const SPOILED: f64 = 0.5;
 
@@ -111,6 +117,32 @@ pub(crate) fn nth(seed: u64, number: u64, knowledge: &Knowledge) -> Datagram {
     Datagram { kind, bytes }
 }
 
+/// The media of this number, as a participant would seal it: RTP whose streams go on, and RTCP.
+pub(crate) fn nth_media(seed: u64, number: u64) -> Datagram {
+    let mut rng = dice(seed, number);
+    let (kind, mut bytes) = match rng.random_range(0..8) {
+        0..=3 => (Kind::Rtp, rtp::packet(&mut rng)),
+        4 => (Kind::Rtcp, rtcp::compound(&mut rng)),
+        5 => (Kind::LyingRtcp, rtcp::lying_compound(&mut rng)),
+        _ => (Kind::TransportFeedback, rtcp::absurd_feedback(&mut rng)),
+    };
+    // The source stands in the third word of RTP and in the second of RTCP.
+    let at = if kind == Kind::Rtp { 8 } else { 4 };
+    if let Some(source) = bytes.get_mut(at..at + 4) {
+        source.copy_from_slice(&rng.random_range(1..=SEALED_SOURCES).to_be_bytes());
+    }
+    if kind == Kind::Rtp
+        && let Some(sequence) = bytes.get_mut(2..4)
+    {
+        sequence.copy_from_slice(&number.to_be_bytes()[6..]);
+    }
+    if rng.random_bool(SPOILED / 2.0) {
+        mutate(&mut bytes, MAX_SEALED, &mut rng);
+    }
+    bytes.truncate(MAX_SEALED);
+    Datagram { kind, bytes }
+}
+
 /// Random bytes of any length; neighbours begin with every first byte in turn.
 fn noise(number: u64, rng: &mut StdRng) -> Vec<u8> {
     let mut bytes = vec![0; rng.random_range(0..=MAX_DATAGRAM)];
@@ -132,6 +164,7 @@ mod tests {
         for number in 0..200 {
             assert_eq!(nth(7, number, &Knowledge::Nothing), nth(7, number, &Knowledge::Nothing));
         }
+        assert!((0..200).all(|number| nth_media(7, number) == nth_media(7, number)));
         let differing = (0..200).filter(|number| {
             nth(7, *number, &Knowledge::Nothing).bytes != nth(8, *number, &Knowledge::Nothing).bytes
         });
@@ -146,6 +179,7 @@ mod tests {
             kinds.insert(datagram.kind);
             first.extend(datagram.bytes.first().copied());
             longest = longest.max(datagram.bytes.len());
+            assert!(nth_media(1, number).bytes.len() <= MAX_SEALED);
         }
         assert_eq!(kinds.len(), Kind::ALL.len());
         assert_eq!(first.len(), 256);

@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::datagram::{Kind, Knowledge, nth};
+use super::datagram::{Kind, Knowledge, dice, nth};
 use super::source::local_address;
+use super::stun::check;
 
 /// How often the sender wakes.
 const TICK: Duration = Duration::from_millis(1);
-
-/// Answers may come this long after the last datagram; DTLS repeats its flight after a second.
-const LAST_ANSWERS: Duration = Duration::from_millis(1_500);
 
 /// Answers that are described in the report.
 const MAX_EXAMPLES: usize = 5;
@@ -32,6 +30,8 @@ pub(crate) struct Flood {
     /// How many per second.
     pub(crate) rate: u64,
     pub(crate) sources: usize,
+    /// How long to wait for answers after the last datagram.
+    pub(crate) wait: Duration,
     pub(crate) knowledge: Knowledge,
 }
 
@@ -47,14 +47,35 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
 }
 
+impl Outcome {
+    /// Takes in another outcome.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (kind, count) in other.sent {
+            *self.sent.entry(kind).or_default() += count;
+        }
+        self.sent_bytes += other.sent_bytes;
+        self.refused_by_kernel += other.refused_by_kernel;
+        self.answers += other.answers;
+        self.answer_bytes += other.answer_bytes;
+        self.examples.extend(other.examples);
+        self.examples.truncate(MAX_EXAMPLES);
+        self.took += other.took;
+    }
+}
+
 impl Flood {
-    /// Sends all of it.
+    /// Sends all of it. A participant's own first datagram is an authentic check, so that the others are listened to.
     ///
     /// # Errors
     /// Where no socket can be bound.
     pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
         let sockets = self.sockets()?;
         let mut outcome = Outcome::default();
+        if let (Knowledge::Key(key), Some(socket)) = (&self.knowledge, sockets.first()) {
+            socket
+                .send_to(&check(key, &mut dice(self.seed, u64::MAX)), self.media)
+                .context("send a check")?;
+        }
         let began = Instant::now();
         let mut number = 0;
         while number < self.count {
@@ -68,7 +89,7 @@ impl Flood {
             std::thread::sleep(TICK);
         }
         outcome.took = began.elapsed();
-        let deadline = Instant::now() + LAST_ANSWERS;
+        let deadline = Instant::now() + self.wait;
         while Instant::now() < deadline {
             take_answers(&sockets, number, &mut outcome);
             std::thread::sleep(TICK * 20);
@@ -100,7 +121,8 @@ impl Flood {
     }
 }
 
-fn take_answers(sockets: &[UdpSocket], number: u64, outcome: &mut Outcome) {
+/// Reads every answer that has come to the sockets.
+pub(crate) fn take_answers(sockets: &[UdpSocket], number: u64, outcome: &mut Outcome) {
     let mut buffer = [0; 2_048];
     for socket in sockets {
         loop {
@@ -139,8 +161,15 @@ mod tests {
         let target = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         target.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
         let media = target.local_addr().expect("an address");
-        let flood =
-            Flood { media, seed: 1, count: 50, rate: 10_000, sources: 3, knowledge: Knowledge::Nothing };
+        let flood = Flood {
+            media,
+            seed: 1,
+            count: 50,
+            rate: 10_000,
+            sources: 3,
+            wait: Duration::from_millis(300),
+            knowledge: Knowledge::Nothing,
+        };
         let echo = std::thread::spawn(move || {
             let (mut buffer, mut sources) = ([0; 2_048], std::collections::BTreeSet::new());
             let mut got = 0;

@@ -8,7 +8,7 @@ use rand::RngExt as _;
 
 use super::client_text::hostile;
 use super::datagram::dice;
-use super::offer;
+use super::offer::{self, OfferText};
 use super::raw_socket::{FINAL, RawSocket, Received, frame, opcode};
 use super::source::Target;
 use super::stun::IceKey;
@@ -28,6 +28,9 @@ const MAX_RECEIVED: usize = 400;
 
 /// One session in so many ends with a message that is too long.
 const OVERSIZE_EVERY: u64 = 8;
+
+/// Hellos that another request takes the place of.
+const HELLOS_REDRAWN: f64 = 0.95;
 
 /// A series of sessions of one invitation.
 pub(crate) struct GuestAttack {
@@ -66,8 +69,13 @@ impl GuestAttack {
             "session: hostile requests"
         };
         for _ in 0..REQUESTS_PER_SESSION {
+            // A second hello ends the session when its token is bad, so it is not drawn as often as the others.
+            let mut text = hostile(&mut rng);
+            if text.contains("\"hello\"") && rng.random_bool(HELLOS_REDRAWN) {
+                text = offer::hostile(&mut rng).request(rng.random());
+            }
             // A closed session ends the series; the reading below tells why.
-            if guest.socket.send_text(&hostile(&mut rng)).await.is_err() {
+            if guest.socket.send_text(&text).await.is_err() {
                 break;
             }
             tally.sent(what, 1);
@@ -136,9 +144,10 @@ impl Guest {
     ///
     /// # Errors
     /// Where the gateway does not answer the offer.
-    pub(crate) async fn negotiate(&mut self, seed: u64) -> anyhow::Result<IceKey> {
-        let text = offer::good(&mut dice(seed, 0)).request(3);
-        let Response::Answer(answer) = self.request(&text).await? else { bail!("the offer was refused") };
+    pub(crate) async fn negotiate(&mut self, offer: &OfferText) -> anyhow::Result<IceKey> {
+        let Response::Answer(answer) = self.request(&offer.request(3)).await? else {
+            bail!("the offer was refused")
+        };
         let value = |name: &str| {
             answer.sdp.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::to_owned)
         };

@@ -16,6 +16,7 @@ mod raw_socket;
 mod report;
 mod rtcp;
 mod rtp;
+mod sealed_path;
 mod source;
 mod stun;
 mod tally;
@@ -31,8 +32,11 @@ use self::flood::{Flood, Outcome};
 use self::guest_attack::{Guest, GuestAttack, REQUESTS_PER_SESSION};
 use self::http_attack::HttpAttack;
 use self::lobby_attack::LobbyAttack;
+use self::offer::OfferText;
 use self::report::{Datagrams, Memory, Report};
+use self::sealed_path::{Identity, SealedPath};
 use self::source::Target;
+use self::stun::IceKey;
 use self::tally::Tally;
 use self::watch::{Watch, resident_kib};
 use crate::call::invite::Invite;
@@ -44,6 +48,22 @@ const MAX_RATE: u64 = 1_000_000;
 
 /// Sockets that strangers send from.
 const STRANGERS: usize = 8;
+
+/// Strangers' answers may come this long after the last datagram; DTLS repeats its flight after a second.
+const ANSWER_WAIT: Duration = Duration::from_millis(1_500);
+
+/// A participant's own answers are only counted.
+const SHORT_WAIT: Duration = Duration::from_millis(50);
+
+/// Datagrams between two handshakes of a participant, about, and handshakes at most.
+const DATAGRAMS_PER_ROUND: u64 = 250;
+const MAX_ROUNDS: u64 = 60;
+
+/// One handshake in so many is done right, and hostile media follows sealed.
+const SEALED_EVERY: u64 = 4;
+
+/// Sources of the participant's sessions, apart from those of the other attacks.
+const MEDIA_SOURCES: u64 = 1 << 20;
 
 /// Requests per connection of somebody without an invitation: each costs a handshake and a wait.
 const REQUESTS_PER_LOBBY_CONNECTION: u64 = 10;
@@ -177,9 +197,11 @@ async fn strike(
             count: datagrams,
             rate: args.rate,
             sources: STRANGERS,
+            wait: ANSWER_WAIT,
             knowledge: Knowledge::Nothing,
         };
-        report.strangers = Some(pour(flood, "udp, stranger", &mut report.tally).await?);
+        let outcome = run_blocking(move || flood.run()).await?;
+        report.strangers = Some(figures(outcome, "udp, stranger", &mut report.tally));
     }
     let Some(target) = target else { return Ok(()) };
     let http =
@@ -206,32 +228,81 @@ async fn strike_from_within(
     datagrams: u64,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let token = args.invite.as_ref().context("no invitation")?.token();
-    let mut guest = Guest::enter(target, token, u64::MAX / 2).await.context("enter for media")?;
-    let key = guest.negotiate(args.seed).await?;
-    let staying = tokio::spawn(guest.stay());
-    let flood = |knowledge, sources| Flood {
-        media,
-        seed: args.seed ^ 1,
-        count: datagrams / 4,
-        rate: args.rate,
-        sources,
-        knowledge,
+    let count = datagrams / 4;
+    let flood = |seed, count, knowledge| {
+        let (sources, wait) = match &knowledge {
+            Knowledge::Key(_) => (1, SHORT_WAIT),
+            Knowledge::Nothing | Knowledge::Fragment(_) => (STRANGERS, ANSWER_WAIT),
+        };
+        Flood { media, seed, count, rate: args.rate, sources, wait, knowledge }
     };
-    let fragment = Knowledge::Fragment(key.ufrag.clone());
-    report.eavesdroppers =
-        Some(pour(flood(fragment, STRANGERS), "udp, eavesdropper", &mut report.tally).await?);
-    report.insider = Some(pour(flood(Knowledge::Key(key), 1), "udp, insider", &mut report.tally).await?);
-    staying.abort();
+    // Garbage ends a handshake soon, so the participant begins many.
+    let (mut insider, mut sealed) = (Outcome::default(), Outcome::default());
+    let rounds = (count / DATAGRAMS_PER_ROUND).clamp(1, MAX_ROUNDS);
+    for round in 0..rounds {
+        let seed = args.seed.wrapping_add(round);
+        let identity = Identity::new()?;
+        let text = offer::good_of(identity.fingerprint()?, &mut datagram::dice(seed, 0));
+        let (staying, key) = match enter(args, target, round, &text).await {
+            Ok(entered) => entered,
+            Err(error) => {
+                report.tally.finding(format!("round {round} of seed {}: {error:#}", args.seed));
+                continue;
+            }
+        };
+        if round == 0 {
+            let eavesdropping = flood(seed, count, Knowledge::Fragment(key.ufrag.clone()));
+            let outcome = run_blocking(move || eavesdropping.run()).await?;
+            report.eavesdroppers = Some(figures(outcome, "udp, eavesdropper", &mut report.tally));
+        }
+        if round % SEALED_EVERY == 0 {
+            let (share, rate) = (count / rounds.div_ceil(SEALED_EVERY), args.rate);
+            let outcome = run_blocking(move || {
+                let mut outcome = Outcome::default();
+                SealedPath::establish(media, key, &identity)?.pour(seed, share, rate, &mut outcome);
+                Ok(outcome)
+            });
+            match outcome.await {
+                Ok(outcome) => sealed.merge(outcome),
+                Err(error) => {
+                    report.tally.finding(format!("round {round} of seed {}: {error:#}", args.seed));
+                }
+            }
+        } else {
+            let handshake = flood(seed, count / rounds, Knowledge::Key(key));
+            insider.merge(run_blocking(move || handshake.run()).await?);
+        }
+        staying.abort();
+    }
+    report.insider = Some(figures(insider, "udp, insider", &mut report.tally));
+    report.sealed = Some(figures(sealed, "udp, insider, sealed", &mut report.tally));
     Ok(())
 }
 
-async fn pour(flood: Flood, who: &str, tally: &mut Tally) -> anyhow::Result<Datagrams> {
-    let outcome: Outcome = tokio::task::spawn_blocking(move || flood.run()).await.context("flood")??;
+/// Joins with media; the session stays until the task is aborted.
+async fn enter(
+    args: &Args,
+    target: &Target,
+    round: u64,
+    offer: &OfferText,
+) -> anyhow::Result<(tokio::task::JoinHandle<()>, IceKey)> {
+    let token = args.invite.as_ref().context("no invitation")?.token();
+    let mut guest = Guest::enter(target, token, MEDIA_SOURCES + round).await.context("enter for media")?;
+    let key = guest.negotiate(offer).await?;
+    Ok((tokio::spawn(guest.stay()), key))
+}
+
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await.context("a sender failed")?
+}
+
+fn figures(outcome: Outcome, who: &str, tally: &mut Tally) -> Datagrams {
     for (kind, count) in &outcome.sent {
         tally.sent(&format!("{who}: {kind}"), *count);
     }
-    Ok(Datagrams {
+    Datagrams {
         sent: outcome.sent.values().sum(),
         sent_bytes: outcome.sent_bytes,
         refused_by_kernel: outcome.refused_by_kernel,
@@ -239,7 +310,7 @@ async fn pour(flood: Flood, who: &str, tally: &mut Tally) -> anyhow::Result<Data
         answer_bytes: outcome.answer_bytes,
         examples: outcome.examples,
         seconds: outcome.took.as_secs_f64(),
-    })
+    }
 }
 
 fn memory(pid: Option<u32>) -> anyhow::Result<Option<u64>> {

@@ -42,7 +42,15 @@ impl OfferText {
 
 /// A microphone and a camera of three encodings, as Chromium offers them.
 pub(crate) fn good(rng: &mut StdRng) -> OfferText {
-    let secrets = Secrets::drawn(rng);
+    from(&Secrets::drawn(rng))
+}
+
+/// The same of somebody who has the certificate of this fingerprint.
+pub(crate) fn good_of(fingerprint: String, rng: &mut StdRng) -> OfferText {
+    from(&Secrets { fingerprint, ..Secrets::drawn(rng) })
+}
+
+fn from(secrets: &Secrets) -> OfferText {
     let mut sdp = head(&["0", "1"]);
     sdp += &secrets.section(Section::Microphone, "0");
     sdp += &secrets.section(Section::Camera, "1");

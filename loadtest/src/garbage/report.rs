@@ -53,6 +53,8 @@ pub(crate) struct Report {
     pub(crate) eavesdroppers: Option<Datagrams>,
     /// Of a participant itself: answers are right.
     pub(crate) insider: Option<Datagrams>,
+    /// Of a participant whose media is sealed with the right keys: answers are right.
+    pub(crate) sealed: Option<Datagrams>,
     pub(crate) memory: Option<Memory>,
     pub(crate) watch: Seen,
     pub(crate) counters: Option<Counters>,
@@ -89,6 +91,7 @@ impl Report {
             ("strangers", &self.strangers),
             ("eavesdroppers", &self.eavesdroppers),
             ("insider", &self.insider),
+            ("insider, sealed", &self.sealed),
         ];
         let rows: Vec<_> =
             standings.iter().filter_map(|(who, datagrams)| Some(row(who, datagrams.as_ref()?))).collect();

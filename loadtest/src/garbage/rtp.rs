@@ -66,6 +66,14 @@ fn payload_type(payload: Payload) -> u8 {
 fn extensions(rng: &mut StdRng) -> Vec<u8> {
     let two_bytes: bool = rng.random_bool(0.3);
     let mut elements = Vec::new();
+    if rng.random() {
+        // The right `mid` and `rid`, by the numbers of the offer, so that a packet finds its stream.
+        let rid = b"lmh"[rng.random_range(0..3)];
+        match two_bytes {
+            true => elements.extend([4, 1, b'1', 10, 1, rid]),
+            false => elements.extend([0x40, b'1', 0xa0, rid]),
+        }
+    }
     for _ in 0..rng.random_range(0..6) {
         let length = rng.random_range(1..=16_u8);
         match two_bytes {
