@@ -1,17 +1,19 @@
 # `make help` lists what there is.
 
 SHELL := /bin/bash -euo pipefail
-APT_PACKAGES := chromium cmake ffmpeg fonts-liberation fonts-noto-cjk iproute2 pkg-config prometheus
+BUILD_PACKAGES := build-essential cmake pkg-config
+TEST_PACKAGES := chromium ffmpeg fonts-liberation fonts-noto-cjk iproute2 prometheus
 
 export TVG_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help packages web run test test-web test-rust test-browser check sim bench docs
+.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser check sim bench consult docs
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-packages: # Debian packages, as far as they are missing
-	@missing=$$(for package in $(APT_PACKAGES); do \
+# Installs those of the named Debian packages that are missing.
+define install
+	@missing=$$(for package in $(1); do \
 		dpkg-query -W -f='$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || echo $$package; \
 	done); \
 	if [ -n "$$missing" ]; then \
@@ -20,6 +22,13 @@ packages: # Debian packages, as far as they are missing
 		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
 			install -y --no-install-recommends $$missing; \
 	fi
+endef
+
+build-packages: # What a build needs
+	$(call install,$(BUILD_PACKAGES))
+
+packages: # What a build and the tests need
+	$(call install,$(BUILD_PACKAGES) $(TEST_PACKAGES))
 
 # The lock file of what is installed is newer than the one of the repository: nothing to do.
 web-client/node_modules/.package-lock.json: web-client/package-lock.json
@@ -29,10 +38,10 @@ web-client/node_modules/.package-lock.json: web-client/package-lock.json
 web: web-client/node_modules/.package-lock.json # The page that the gateway embeds
 	npm --prefix web-client run build
 
-run: web ## Build everything and start the gateway with a consult to try
+run: build-packages web ## Build everything and start the gateway with a consult to try
 	cargo run --release -p gateway -- --demo
 
-check: web ## Formatting, lints and types, without running anything
+check: build-packages web ## Formatting, lints and types, without running anything
 	npm --prefix web-client run check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -45,16 +54,24 @@ test-web: web
 test-rust: packages web
 	cargo test --workspace --no-fail-fast
 
-test-browser: packages web
-	@if [ -d loadtest/browser ]; then \
-		npm --prefix loadtest/browser ci --no-audit --no-fund && npm --prefix loadtest/browser test; \
-	fi
+binaries: packages web
+	cargo build --workspace --bins
+
+browser-client: packages
+	npm --prefix loadtest/browser ci --no-audit --no-fund
+
+# Browsers run in network namespaces of their own, which takes root.
+test-browser: binaries browser-client
+	npm --prefix loadtest/browser test
 
 sim: ## Whole calls against the media plane, on virtual time
 	cargo test -p sfu --tests
 
-bench: ## Cost per forwarded packet
+bench: build-packages ## Cost per forwarded packet
 	cargo bench -p gateway
+
+consult: binaries browser-client ## Figures of real consults (SCENARIOS="hd loss"; all of them take 10 minutes)
+	node loadtest/browser/scenarios/consult.mjs $(SCENARIOS)
 
 docs: ## Write the generated references anew
 	UPDATE_GENERATED=1 cargo test -p gateway --test tidy generated

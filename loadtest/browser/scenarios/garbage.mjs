@@ -10,7 +10,7 @@ import { soundBetween } from "../src/visitor.mjs";
 const DATAGRAMS = 100_000;
 
 export async function garbage(results) {
-  await onStage({ classes: { doctor: "5g", patient: "5g" }, roles: ["clinician", "patient", "observer"] }, async (stage) => {
+  await onStage({ classes: { doctor: "5g", patient: "5g" }, roles: ["clinician", "patient", "family"] }, async (stage) => {
     const { watcher } = await stage.enter();
     await watcher.untilSteady((height) => height >= 720, { seconds: 30 });
     await watcher.wait(5_000);
