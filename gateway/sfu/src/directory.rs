@@ -56,10 +56,37 @@ impl Directory {
     pub(crate) fn strike_ufrag(&mut self, ufrag: &str) {
         self.seats_by_ufrag.remove(ufrag);
     }
+}
 
-    /// Entries of both kinds.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.seats_by_ufrag.len() + self.seats_by_address.len()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Seat = Seat { room: RoomIndex(0), participant: ParticipantIndex(0) };
+    const SECOND: Seat = Seat { room: RoomIndex(0), participant: ParticipantIndex(1) };
+
+    fn address() -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], 5_000))
+    }
+
+    #[test]
+    fn an_address_is_its_newest_owners_and_only_they_give_it_up() {
+        let mut directory = Directory::default();
+        assert_eq!(directory.by_address(address()), None);
+        directory.list_address(address(), FIRST);
+        directory.list_address(address(), SECOND);
+        directory.strike_address(address(), FIRST);
+        assert_eq!(directory.by_address(address()), Some(SECOND));
+        directory.strike_address(address(), SECOND);
+        assert_eq!(directory.by_address(address()), None);
+    }
+
+    #[test]
+    fn a_user_name_leads_to_its_seat_until_it_is_struck_out() {
+        let mut directory = Directory::default();
+        directory.list_ufrag("first", FIRST);
+        directory.list_ufrag("second", SECOND);
+        directory.strike_ufrag("first");
+        assert_eq!((directory.by_ufrag("first"), directory.by_ufrag("second")), (None, Some(SECOND)));
     }
 }

@@ -30,7 +30,7 @@ use crate::premises::Premises;
 use crate::room::participant::{Participant, Use};
 use crate::rtp::Ssrc;
 use crate::sample::{JoinStage, Sample, TransportFailure};
-use crate::srtp::{DtlsSide, SrtpSession};
+use crate::srtp::SrtpSession;
 use crate::transport::Transport;
 
 /// How often measurements go from packets to policy when no feedback brings them there sooner.
@@ -224,6 +224,7 @@ impl Room {
             premises.directory.strike_address(evicted, seat);
         }
         premises.directory.list_address(source, seat);
+        transport.dtls.handle_validated(now);
         if let Some(response) = check.response(source, &password, premises.crypto()) {
             transport.send(source, response);
         }
@@ -269,7 +270,7 @@ impl Room {
         for event in events {
             match event {
                 DtlsEvent::Connected { profile, keying_material } => {
-                    match SrtpSession::from_dtls(profile, &keying_material, DtlsSide::Server) {
+                    match SrtpSession::from_dtls(profile, &keying_material) {
                         Ok(srtp) => self.connected(now, index, srtp, premises),
                         Err(_) => self.fail_transport(index, TransportFailure::Dtls, premises),
                     }

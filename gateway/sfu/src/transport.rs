@@ -79,3 +79,44 @@ impl Transport {
         self.dtls.poll_timeout().map_or(expiry, |due| due.min(expiry))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtls::DtlsCertificate;
+    use crate::ice::IceCredentials;
+    use crate::limits::{CONSENT_TIMEOUT, DTLS_START_TIMEOUT, ICE_TIMEOUT};
+    use crate::testing::origin;
+
+    fn transport(now: Instant) -> Transport {
+        let credentials = IceCredentials { ufrag: "local".into(), password: "password".into() };
+        let agent = LiteAgent::new(now, credentials, "remote".into());
+        Transport::new(now, agent, DtlsSession::new(DtlsCertificate::any(), [0; 32]), 7)
+    }
+
+    fn address() -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], 5_000))
+    }
+
+    #[test]
+    fn what_waits_leaves_in_order_and_a_flood_is_cut() {
+        let mut transport = transport(origin());
+        for number in 0..=MAX_WAITING {
+            transport.send(address(), vec![number as u8]);
+        }
+        let left: Vec<u8> =
+            std::iter::from_fn(|| transport.poll_transmit()).map(|(_, datagram)| datagram[0]).collect();
+        assert_eq!(left, (0..MAX_WAITING as u8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_nearest_deadline_counts() {
+        let start = origin();
+        let mut transport = transport(start);
+        assert_eq!(transport.poll_timeout(), start + ICE_TIMEOUT);
+        transport.agent.handle_check(start, address(), true);
+        assert_eq!(transport.poll_timeout(), start + CONSENT_TIMEOUT);
+        transport.dtls.handle_validated(start);
+        assert_eq!(transport.poll_timeout(), start + DTLS_START_TIMEOUT);
+    }
+}

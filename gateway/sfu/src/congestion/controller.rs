@@ -10,7 +10,7 @@ use super::arrival_groups::ArrivalGroups;
 use super::delivery_rate::DeliveryRate;
 use super::estimate::{Demand, Estimate, LinkState};
 use super::feedback_watch::{FeedbackWatch, Silence};
-use super::loss_control::{LossContext, LossControl, LossVerdict};
+use super::loss_control::{LossControl, LossVerdict, LossView};
 use super::loss_window::{Fate, LossWindow};
 use super::pace::Pace;
 use super::packet::{PacketStatus, ProbeCluster, SentPacket};
@@ -307,14 +307,14 @@ impl CongestionController {
         if self.rate.is_draining() {
             return;
         }
-        let context = LossContext {
+        let loss_view = LossView {
             target: self.rate.target(),
             delivered: view.acknowledged.map(|acknowledged| {
                 view.throughput.map_or(acknowledged, |throughput| throughput.arrived.min(acknowledged))
             }),
             round_trip: view.round_trip,
         };
-        match self.loss.judge(now, &context) {
+        match self.loss.judge(now, &loss_view) {
             LossVerdict::Usual => {}
             LossVerdict::Lower(rate) => {
                 self.rate.fill_at(now, rate.max(self.demand.floor));

@@ -40,7 +40,7 @@ pub(crate) enum LossVerdict {
 
 /// What a trial needs to know about the rate.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LossContext {
+pub(crate) struct LossView {
     pub(crate) target: Bitrate,
     pub(crate) delivered: Option<Bitrate>,
     pub(crate) round_trip: Duration,
@@ -58,19 +58,19 @@ impl LossControl {
     }
 
     /// What the loss asks for. Not to be called while delay explains it.
-    pub(crate) fn judge(&mut self, now: Duration, context: &LossContext) -> LossVerdict {
+    pub(crate) fn judge(&mut self, now: Duration, view: &LossView) -> LossVerdict {
         self.window.advance(now);
         let elapsed = now.saturating_sub(self.updated).min(LONGEST_STEP).as_secs_f64();
         self.updated = now;
         match self.trial {
-            Some(trial) => self.judge_trial(now, &trial, context.round_trip),
+            Some(trial) => self.judge_trial(now, &trial, view.round_trip),
             None => {
                 let Some(loss) = self.unusual_loss(elapsed) else { return LossVerdict::Usual };
-                let Some(delivered) = context.delivered else { return LossVerdict::Usual };
-                let lower = delivered.scaled(TRIAL_RATE).min(context.target);
+                let Some(delivered) = view.delivered else { return LossVerdict::Usual };
+                let lower = delivered.scaled(TRIAL_RATE).min(view.target);
                 self.trial = Some(Trial {
                     since: now,
-                    rate_before: context.target,
+                    rate_before: view.target,
                     loss_before: loss,
                     counts: Counts::default(),
                 });
@@ -199,12 +199,12 @@ mod tests {
                 continue;
             }
             next_judgement = now + Duration::from_millis(50);
-            let context = LossContext {
+            let view = LossView {
                 target,
                 delivered: Some(target.scaled(1.0 - loss)),
                 round_trip: Duration::from_millis(60),
             };
-            match control.judge(now, &context) {
+            match control.judge(now, &view) {
                 LossVerdict::Usual => {}
                 LossVerdict::Lower(rate) | LossVerdict::Restore(rate) => target = rate,
             }

@@ -27,6 +27,13 @@ impl DtlsCertificate {
         Ok(Self { certificate, provider, fingerprint })
     }
 
+    /// One for tests.
+    #[cfg(test)]
+    pub(crate) fn any() -> Self {
+        let provider = Arc::new(rtc_crypto::providers::AwsLcRsProvider::new());
+        Self::generate(provider).expect("a certificate")
+    }
+
     /// The cryptography that the certificate was made with.
     pub(crate) fn crypto(&self) -> &dyn RTCCrypto {
         self.provider.crypto()

@@ -14,7 +14,7 @@ use rtc_shared::error::Error;
 use crate::dtls::certificate::{DtlsCertificate, fingerprint};
 use crate::dtls::client_hello::offers_aead_aes_128_gcm;
 use crate::dtls::last_flight::LastFlight;
-use crate::limits::DTLS_TIMEOUT;
+use crate::limits::{DTLS_START_TIMEOUT, DTLS_TIMEOUT};
 use crate::srtp::SrtpProfile;
 
 /// `rtc-dtls` keys associations by remote address; ours outlives any address.
@@ -55,8 +55,10 @@ impl std::fmt::Debug for DtlsEvent {
 }
 
 enum State {
-    /// No datagram yet; it becomes due when the client's address is validated.
-    Idle,
+    /// No ClientHello yet; it is due from when the client's address is validated.
+    Idle {
+        due_since: Option<Instant>,
+    },
     Handshaking {
         endpoint: Endpoint,
         since: Instant,
@@ -81,7 +83,7 @@ impl DtlsSession {
         Self {
             certificate,
             remote_fingerprint,
-            state: State::Idle,
+            state: State::Idle { due_since: None },
             attempts: 0,
             flight: LastFlight::default(),
         }
@@ -97,6 +99,13 @@ impl DtlsSession {
         matches!(self.state, State::Ended)
     }
 
+    /// The client's address is validated: from here on it has to begin.
+    pub(crate) fn handle_validated(&mut self, now: Instant) {
+        if let State::Idle { due_since } = &mut self.state {
+            due_since.get_or_insert(now);
+        }
+    }
+
     /// Takes a datagram from a validated address. `false` where the association refused it.
     pub(crate) fn handle_datagram(
         &mut self,
@@ -104,7 +113,7 @@ impl DtlsSession {
         datagram: &[u8],
         events: &mut Vec<DtlsEvent>,
     ) -> bool {
-        if let State::Idle = self.state {
+        if let State::Idle { .. } = self.state {
             let Some(endpoint) = self.endpoint_for(datagram) else { return false };
             self.attempts += 1;
             self.state = State::Handshaking { endpoint, since: now };
@@ -113,7 +122,7 @@ impl DtlsSession {
             return false;
         };
         let Ok(reports) = endpoint.read(now, PEER, None, BytesMut::from(datagram)) else {
-            self.recover(events);
+            self.recover(now, events);
             return false;
         };
         self.flight.send(now, transmits(endpoint));
@@ -151,11 +160,11 @@ impl DtlsSession {
     }
 
     /// After an error: before the handshake is done anew, after it the association simply lives on.
-    fn recover(&mut self, events: &mut Vec<DtlsEvent>) {
+    fn recover(&mut self, now: Instant, events: &mut Vec<DtlsEvent>) {
         if let State::Handshaking { .. } = self.state {
             self.flight = LastFlight::default();
             if self.attempts < MAX_ATTEMPTS {
-                self.state = State::Idle;
+                self.state = State::Idle { due_since: Some(now) };
             } else {
                 self.state = State::Ended;
                 events.push(DtlsEvent::Failed);
@@ -197,12 +206,13 @@ impl DtlsSession {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Vec<DtlsEvent>) {
-        let State::Handshaking { endpoint, since } = &mut self.state else { return };
-        if now >= *since + DTLS_TIMEOUT {
+        if self.expires_at().is_some_and(|expiry| now >= expiry) {
             self.state = State::Ended;
             events.push(DtlsEvent::Failed);
-        } else if endpoint.handle_timeout(PEER, now).is_err() {
-            self.recover(events);
+        }
+        let State::Handshaking { endpoint, .. } = &mut self.state else { return };
+        if endpoint.handle_timeout(PEER, now).is_err() {
+            self.recover(now, events);
         } else {
             self.flight.send(now, transmits(endpoint));
             self.flight.handle_timeout(now);
@@ -210,9 +220,20 @@ impl DtlsSession {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let State::Handshaking { endpoint, since } = &self.state else { return None };
-        let repeat = [endpoint.poll_timeout(&PEER), self.flight.poll_timeout()];
-        repeat.into_iter().flatten().chain([*since + DTLS_TIMEOUT]).min()
+        let repeat = match &self.state {
+            State::Handshaking { endpoint, .. } => [endpoint.poll_timeout(&PEER), self.flight.poll_timeout()],
+            State::Idle { .. } | State::Connected { .. } | State::Ended => [None, None],
+        };
+        repeat.into_iter().flatten().chain(self.expires_at()).min()
+    }
+
+    /// When it has failed, if it comes no further until then.
+    fn expires_at(&self) -> Option<Instant> {
+        match &self.state {
+            State::Idle { due_since } => due_since.map(|since| since + DTLS_START_TIMEOUT),
+            State::Handshaking { since, .. } => Some(*since + DTLS_TIMEOUT),
+            State::Connected { .. } | State::Ended => None,
+        }
     }
 
     /// The next datagram to send to the selected address; call until `None`, also after an error.
@@ -235,4 +256,52 @@ fn exported(endpoint: &Endpoint) -> Option<DtlsEvent> {
     let keying_material =
         state.export_keying_material(EXPORTER_LABEL, &[], profile.keying_material_len()).ok()?;
     Some(DtlsEvent::Connected { profile, keying_material: AsRef::<[u8]>::as_ref(&keying_material).to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::origin;
+
+    const A_MOMENT: Duration = Duration::from_millis(1);
+
+    fn session() -> DtlsSession {
+        DtlsSession::new(DtlsCertificate::any(), [0; 32])
+    }
+
+    fn events_at(session: &mut DtlsSession, now: Instant) -> Vec<DtlsEvent> {
+        let mut events = Vec::new();
+        session.handle_timeout(now, &mut events);
+        events
+    }
+
+    #[test]
+    fn a_client_that_never_begins_is_given_up_once_its_address_is_validated() {
+        let start = origin();
+        let mut session = session();
+        assert_eq!(session.poll_timeout(), None, "ICE has a deadline of its own");
+        session.handle_validated(start);
+        session.handle_validated(start + DTLS_START_TIMEOUT / 2);
+        let due = start + DTLS_START_TIMEOUT;
+        assert_eq!(session.poll_timeout(), Some(due));
+        assert_eq!(events_at(&mut session, due - A_MOMENT), []);
+        assert_eq!(events_at(&mut session, due), [DtlsEvent::Failed]);
+        assert!(session.has_ended());
+        assert_eq!((session.poll_timeout(), events_at(&mut session, due + A_MOMENT)), (None, vec![]));
+    }
+
+    #[test]
+    fn a_handshake_that_comes_no_further_is_given_up() {
+        let start = origin();
+        let mut session = session();
+        session.handle_validated(start);
+        let begun = start + DTLS_START_TIMEOUT / 2;
+        // A handshake record that holds the first byte of a ClientHello.
+        let datagram = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
+        assert!(session.handle_datagram(begun, &datagram, &mut Vec::new()));
+        assert_eq!(events_at(&mut session, begun + DTLS_TIMEOUT - A_MOMENT), []);
+        assert_eq!(events_at(&mut session, begun + DTLS_TIMEOUT), [DtlsEvent::Failed]);
+    }
 }

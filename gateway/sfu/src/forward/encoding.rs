@@ -42,6 +42,19 @@ pub(crate) enum Delivery {
     Repair,
 }
 
+/// An authentic packet, read and bound to its stream.
+#[derive(Clone, Copy)]
+pub(crate) struct IncomingPacket<'a> {
+    pub(crate) delivery: Delivery,
+    /// The number in the stream that it belongs to; a repair brings the one of the packet that it repeats.
+    pub(crate) sequence: SeqNo,
+    pub(crate) codec: Codec,
+    pub(crate) header: &'a RtpHeader<'a>,
+    /// What the codec has made, without the original number that goes before it in a repair.
+    pub(crate) payload: &'a [u8],
+    pub(crate) values: &'a ExtensionValues<'a>,
+}
+
 impl Encoding {
     pub(crate) fn new(index: u8, kind: MediaKind, rid: Option<Rid>) -> Self {
         let capacity = match kind {
@@ -78,12 +91,9 @@ impl Encoding {
     pub(crate) fn handle_packet(
         &mut self,
         now: Instant,
-        (sequence, delivery): (SeqNo, Delivery),
-        header: &RtpHeader<'_>,
-        payload: &[u8],
-        values: &ExtensionValues<'_>,
-        codec: Codec,
+        packet: &IncomingPacket<'_>,
     ) -> Result<Option<Arrival>, DescriptorError> {
+        let IncomingPacket { delivery, sequence, codec, header, payload, values } = *packet;
         if delivery == Delivery::Original {
             self.reception.handle_packet(now, header.sequence(), header.timestamp(), codec.clock_rate());
         }

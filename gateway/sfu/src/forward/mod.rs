@@ -19,7 +19,7 @@ mod track;
 
 pub(crate) use active_speaker::ActiveSpeaker;
 pub(crate) use egress::{Egress, Outlet, SubscriptionIndex};
-pub(crate) use encoding::{Delivery, Encoding};
-pub(crate) use layer_switch::{Descent, Layer};
+pub(crate) use encoding::{Delivery, Encoding, IncomingPacket};
+pub(crate) use layer_switch::Layer;
 pub(crate) use subscription::{Arrival, Subscription, SubscriptionLine, TrackIndex};
 pub(crate) use track::Track;

@@ -44,7 +44,6 @@ struct Place {
 /// How the encoding that is being forwarded maps to the outgoing stream.
 #[derive(Debug, Clone, Copy)]
 struct Mapping {
-    first: u64,
     highest: u64,
     timestamp_offset: u32,
     picture_id_offset: u16,
@@ -86,7 +85,6 @@ impl Rewriter {
         let picture_id = self.last.picture_id.wrapping_add(1) & 0x7fff;
         let tl0_pic_idx = self.last.tl0_pic_idx.wrapping_add(1);
         let mapping = Mapping {
-            first: packet.sequence,
             highest: packet.sequence,
             timestamp_offset: timestamp.wrapping_sub(packet.timestamp),
             picture_id_offset: packet.picture_id.unwrap_or(0).wrapping_sub(picture_id),

@@ -3,13 +3,14 @@
 
 use std::time::Instant;
 
+use protocol::id::ParticipantId;
 use protocol::track::MediaKind;
 
 use crate::forward::layer_switch::{Decision, Descent, Layer, LayerMark, LayerSwitch};
 use crate::forward::packet_store::PacketNotes;
 use crate::forward::rewriter::{Rewriter, Rewritten, StreamMark};
 use crate::forward::sent_history::{SentHistory, SentRecord};
-use crate::rtcp::{SenderReport, write_sender_report};
+use crate::rtcp::{SenderReport, write_cname, write_sender_report};
 use crate::rtp::{
     CopiedExtensions, ExtensionMap, FixedHeader, HeaderTemplate, LayerInfo, Pt, SeqNo, Ssrc, WrittenHeader,
     pad,
@@ -37,7 +38,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Departure {
     pub(crate) encoding: u8,
     pub(crate) source_sequence: u64,
-    pub(crate) payload_type: u8,
+    pub(crate) payload_type: Pt,
     pub(crate) numbers: Rewritten,
 }
 
@@ -185,7 +186,7 @@ impl Subscription {
             self.newest = Some((now, numbers.timestamp));
         }
         let Arrival { encoding, sequence, .. } = *arrival;
-        Some(Departure { encoding, source_sequence: sequence, payload_type: payload_type.0, numbers })
+        Some(Departure { encoding, source_sequence: sequence, payload_type, numbers })
     }
 
     fn decide(&mut self, arrival: &Arrival) -> Decision {
@@ -276,13 +277,13 @@ impl Subscription {
 
     fn write_header(
         &self,
-        payload_type: u8,
+        payload_type: Pt,
         notes: &PacketNotes,
         numbers: Rewritten,
         out: &mut Vec<u8>,
     ) -> WrittenHeader {
         let fixed = FixedHeader {
-            pt: Pt(payload_type),
+            pt: payload_type,
             marker: notes.marker,
             sequence: SeqNo(numbers.sequence),
             timestamp: numbers.timestamp,
@@ -350,17 +351,11 @@ impl Subscription {
         let agreed = self.line.codecs.iter().find(|agreed| agreed.codec == codec)?;
         let payload_type = agreed.rtx_payload_type?;
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
-        Some(FixedHeader {
-            pt: Pt(payload_type),
-            marker,
-            sequence: SeqNo(self.rtx_sequence),
-            timestamp,
-            ssrc,
-        })
+        Some(FixedHeader { pt: payload_type, marker, sequence: SeqNo(self.rtx_sequence), timestamp, ssrc })
     }
 
     fn payload_type(&self, codec: Codec) -> Option<Pt> {
-        self.line.codecs.iter().find(|agreed| agreed.codec == codec).map(|agreed| Pt(agreed.payload_type))
+        self.line.codecs.iter().find(|agreed| agreed.codec == codec).map(|agreed| agreed.payload_type)
     }
 
     /// The rollover counters of the media stream and of the one for retransmissions (RFC 3711 §3.3.1).
@@ -369,8 +364,14 @@ impl Subscription {
     }
 
     /// Writes a sender report: what was sent, and how the clocks of the publisher's wall and of the
-    /// current encoding stand.
-    pub(crate) fn write_sender_report(&self, ntp: u64, timestamp: u32, out: &mut Vec<u8>) {
+    /// current encoding stand. The publisher's id is the CNAME, as in the session description.
+    pub(crate) fn write_sender_report(
+        &self,
+        ntp: u64,
+        timestamp: u32,
+        publisher: ParticipantId,
+        out: &mut Vec<u8>,
+    ) {
         let Some(offset) = self.rewriter.timestamp_offset() else { return };
         let report = SenderReport {
             ssrc: self.line.ssrc,
@@ -380,6 +381,7 @@ impl Subscription {
             octets: self.totals.octets,
         };
         write_sender_report(out, &report);
+        write_cname(out, self.line.ssrc, &publisher.to_string());
     }
 }
 

@@ -7,14 +7,13 @@ use crate::directory::ParticipantIndex;
 use crate::forward::egress::SubscriptionIndex;
 use crate::forward::encoding::Encoding;
 use crate::forward::packet_store::PacketNotes;
-use crate::sdp::{Codec, Mid, Rid};
+use crate::sdp::{Codec, Rid};
 
 /// A published track.
 pub(crate) struct Track {
     pub(crate) id: TrackId,
     pub(crate) publisher: ParticipantIndex,
     pub(crate) source: TrackSource,
-    pub(crate) mid: Mid,
     pub(crate) muted: bool,
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) subscribers: Vec<(ParticipantIndex, SubscriptionIndex)>,
@@ -23,20 +22,14 @@ pub(crate) struct Track {
 
 impl Track {
     /// A track with an encoding per RID, or a single one without any.
-    pub(crate) fn new(
-        id: TrackId,
-        publisher: ParticipantIndex,
-        source: TrackSource,
-        mid: Mid,
-        rids: &[Rid],
-    ) -> Self {
+    pub(crate) fn new(id: TrackId, publisher: ParticipantIndex, source: TrackSource, rids: &[Rid]) -> Self {
         let kind = source.kind();
         let encodings = if rids.is_empty() {
             vec![Encoding::new(0, kind, None)]
         } else {
             rids.iter().zip(0..).map(|(rid, index)| Encoding::new(index, kind, Some(*rid))).collect()
         };
-        Self { id, publisher, source, mid, muted: false, encodings, subscribers: Vec::new(), codec: None }
+        Self { id, publisher, source, muted: false, encodings, subscribers: Vec::new(), codec: None }
     }
 
     pub(crate) fn kind(&self) -> MediaKind {

@@ -5,6 +5,6 @@ mod connectivity_check;
 mod credentials;
 mod lite_agent;
 
-pub(crate) use connectivity_check::{ConnectivityCheck, NetworkInfo};
+pub(crate) use connectivity_check::ConnectivityCheck;
 pub(crate) use credentials::IceCredentials;
 pub(crate) use lite_agent::{LiteAgent, Selection};

@@ -1,6 +1,6 @@
 //! What arrives from a participant: media on its way to the subscribers, and feedback on what they were sent.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::media_message::MediaReport;
 use protocol::track::MediaKind;
@@ -9,7 +9,7 @@ use crate::adapt;
 use crate::congestion::{Estimate, LinkState, PacketStatus};
 use crate::counters::DropReason;
 use crate::directory::ParticipantIndex;
-use crate::forward::{Arrival, Delivery, TrackIndex};
+use crate::forward::{Arrival, Delivery, IncomingPacket, SubscriptionIndex, TrackIndex};
 use crate::premises::Premises;
 use crate::room::Room;
 use crate::room::participant::{Destination, Participant, Use};
@@ -56,15 +56,19 @@ impl Room {
         self.begin_media(now, index, premises);
         let arrival = match (destination, meaning) {
             (Destination::Media { track, encoding }, Meaning::Media(codec)) => {
-                let delivery = (header.sequence(), Delivery::Original);
-                self.deliver(now, (track, encoding), delivery, (&header, header.payload()), &values, codec)
+                let (delivery, sequence, payload) = (Delivery::Original, header.sequence(), header.payload());
+                let (header, values) = (&header, &values);
+                let packet = IncomingPacket { delivery, sequence, codec, header, payload, values };
+                self.deliver(now, track, encoding, &packet)
             }
             (Destination::Repair { track, encoding }, Meaning::Repair(codec)) => {
                 premises.counters.retransmitted_bytes_in += size as u64;
                 // RFC 4588 §4: the original sequence number comes first. Without it, it is padding.
                 let Some((original, payload)) = header.payload().split_first_chunk() else { return };
-                let delivery = (SeqNo(u16::from_be_bytes(*original)), Delivery::Repair);
-                self.deliver(now, (track, encoding), delivery, (&header, payload), &values, codec)
+                let (delivery, sequence) = (Delivery::Repair, SeqNo(u16::from_be_bytes(*original)));
+                let (header, values) = (&header, &values);
+                let packet = IncomingPacket { delivery, sequence, codec, header, payload, values };
+                self.deliver(now, track, encoding, &packet)
             }
             (Destination::Media { .. }, Meaning::Repair(_))
             | (Destination::Repair { .. }, Meaning::Media(_)) => {
@@ -129,22 +133,18 @@ impl Room {
     fn deliver(
         &mut self,
         now: Instant,
-        (place, encoding): (TrackIndex, usize),
-        delivery: (SeqNo, Delivery),
-        (header, payload): (&RtpHeader<'_>, &[u8]),
-        values: &ExtensionValues<'_>,
-        codec: Codec,
+        place: TrackIndex,
+        encoding: usize,
+        packet: &IncomingPacket<'_>,
     ) -> Result<Option<(TrackIndex, Arrival)>, DropReason> {
         let track = self.tracks.get_mut(place.0).and_then(Option::as_mut).ok_or(DropReason::UnknownStream)?;
-        track.set_codec(codec);
+        track.set_codec(packet.codec);
         let encoding = track.encodings.get_mut(encoding).ok_or(DropReason::UnknownStream)?;
-        match delivery.1 {
-            Delivery::Original => encoding.ssrc = Some(header.ssrc()),
-            Delivery::Repair => encoding.rtx_ssrc = Some(header.ssrc()),
+        match packet.delivery {
+            Delivery::Original => encoding.ssrc = Some(packet.header.ssrc()),
+            Delivery::Repair => encoding.rtx_ssrc = Some(packet.header.ssrc()),
         }
-        let arrival = encoding
-            .handle_packet(now, delivery, header, payload, values, codec)
-            .map_err(|_| DropReason::RtpMalformed)?;
+        let arrival = encoding.handle_packet(now, packet).map_err(|_| DropReason::RtpMalformed)?;
         Ok(arrival.map(|arrival| (place, arrival)))
     }
 
@@ -303,7 +303,7 @@ impl Room {
 fn sample_first_frame(
     now: Instant,
     participant: &mut Participant,
-    place: crate::forward::SubscriptionIndex,
+    place: SubscriptionIndex,
     premises: &mut Premises,
 ) {
     let class = participant.class;
@@ -323,7 +323,7 @@ pub(super) fn downlink(estimate: &Estimate) -> adapt::Downlink {
         acknowledged: estimate.acknowledged.unwrap_or_default(),
         rtt: estimate.rtt,
         loss: estimate.loss,
-        jitter: std::time::Duration::ZERO,
+        jitter: Duration::ZERO,
         queue_delay: estimate.queue_delay,
         state: match estimate.state {
             LinkState::Starting => adapt::DownlinkState::Starting,

@@ -303,7 +303,7 @@ impl Room {
             return self.tracks[track.0].as_ref().map(|track| track.id);
         }
         let id = TrackId::from_bits(premises.rng.random());
-        let track = Track::new(id, index, source, line.mid, rids);
+        let track = Track::new(id, index, source, rids);
         let place = TrackIndex(self.tracks.iter().position(Option::is_none).unwrap_or(self.tracks.len()));
         for (stream, encoding) in streams.iter().zip(0..track.encodings.len()) {
             participant.bind(stream.ssrc, Destination::Media { track: place, encoding });

@@ -4,9 +4,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use protocol::track::MediaKind;
+
 use crate::burst::BurstSlab;
 use crate::directory::ParticipantIndex;
-use crate::limits::MAX_DATAGRAM;
+use crate::limits::{MAX_DATAGRAM, MAX_PARTICIPANTS};
 use crate::premises::Premises;
 use crate::room::Room;
 use crate::rtcp::{write_nack, write_pli, write_receiver_report};
@@ -19,6 +21,13 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 /// Report blocks of one packet (RFC 3550 §6.4.1: a five-bit count).
 const MAX_REPORT_BLOCKS: usize = 31;
 
+/// Sender reports of one kind in one datagram: with the name of its source each has some 70 bytes. Those
+/// on the microphones of a full room fit, and so do those on its cameras and a screen.
+const MAX_SENDER_REPORTS: usize = MAX_PARTICIPANTS;
+
+/// Writes what is due of one kind of feedback, if anything.
+type Writer = fn(&mut Room, Instant, ParticipantIndex, &mut Premises, &mut Vec<u8>);
+
 impl Room {
     /// Seals the feedback and reports that are due; `false` where the slab was full before that.
     pub(super) fn fill_feedback(
@@ -30,9 +39,14 @@ impl Room {
         premises: &mut Premises,
     ) -> bool {
         // Each of these is one datagram, and none is due again at once.
-        let mut writers: [fn(&mut Self, Instant, ParticipantIndex, &mut Premises, &mut Vec<u8>); 4] =
-            [Self::write_arrivals, Self::write_repairs, Self::write_receptions, Self::write_sendings];
-        for write in &mut writers {
+        let writers: [Writer; 5] = [
+            Self::write_arrivals,
+            Self::write_repairs,
+            Self::write_receptions,
+            |room, now, index, _, out| room.write_sendings(now, index, MediaKind::Audio, out),
+            |room, now, index, _, out| room.write_sendings(now, index, MediaKind::Video, out),
+        ];
+        for write in writers {
             if !slab.has_room_for(MAX_DATAGRAM) {
                 return false;
             }
@@ -116,20 +130,23 @@ impl Room {
         }
     }
 
-    /// Sender reports on what the participant is sent, on the clocks of those who publish it: then the
-    /// player can keep a publisher's voice and picture together.
-    fn write_sendings(&mut self, now: Instant, index: ParticipantIndex, _: &mut Premises, out: &mut Vec<u8>) {
+    /// Sender reports on the voices or the pictures that the participant is sent, on the clocks of those who
+    /// publish them: then the player can keep a publisher's voice and picture together.
+    fn write_sendings(&mut self, now: Instant, index: ParticipantIndex, kind: MediaKind, out: &mut Vec<u8>) {
         if !self.is_due_for_reports(now, index) {
             return;
         }
         let Some(participant) = self.participants[index.0].as_ref() else { return };
-        for (_, subscription) in participant.egress.subscriptions() {
+        let of_kind = participant.egress.subscriptions().filter(|(_, one)| one.kind() == kind);
+        for (_, subscription) in of_kind.take(MAX_SENDER_REPORTS) {
             let Some(track) = self.tracks[subscription.track.0].as_ref() else { continue };
             let encoding = subscription.current().map_or(0, |layer| layer.encoding);
             let clock =
                 track.encodings.get(usize::from(encoding)).and_then(|encoding| encoding.clock.as_ref());
-            if let Some((ntp, timestamp)) = clock.map(|clock| clock.at(now)) {
-                subscription.write_sender_report(ntp, timestamp, out);
+            let publisher = self.participants[track.publisher.0].as_ref();
+            if let (Some(clock), Some(publisher)) = (clock, publisher) {
+                let (ntp, timestamp) = clock.at(now);
+                subscription.write_sender_report(ntp, timestamp, publisher.id, out);
             }
         }
     }

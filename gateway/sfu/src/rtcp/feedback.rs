@@ -59,21 +59,11 @@ pub(crate) fn write_receiver_report(out: &mut Vec<u8>, sender: Ssrc, reports: &[
 }
 
 /// Names the source of a stream (RFC 3550 §6.5.1). Names end at 255 bytes.
-pub(crate) fn write_sdes_cname(out: &mut Vec<u8>, ssrc: Ssrc, cname: &str) {
+pub(crate) fn write_cname(out: &mut Vec<u8>, ssrc: Ssrc, cname: &str) {
     let name = cname.as_bytes();
     let name = name.get(..usize::from(u8::MAX)).unwrap_or(name);
     let mut packet = PacketWriter::begin(out, 1, kind::SOURCE_DESCRIPTION);
     // The list of items ends with at least one zero, then up to a whole word.
     packet.ssrc(ssrc).bytes(&[CNAME, name.len() as u8]).bytes(name).bytes(&[0]);
-    packet.finish();
-}
-
-/// Says that streams have ended (RFC 3550 §6.6); at most 31 fit one packet, more are left out.
-pub(crate) fn write_bye(out: &mut Vec<u8>, ssrcs: &[Ssrc]) {
-    let ssrcs = ssrcs.get(..MAX_REPORT_BLOCKS).unwrap_or(ssrcs);
-    let mut packet = PacketWriter::begin(out, ssrcs.len() as u8, kind::BYE);
-    for &ssrc in ssrcs {
-        packet.ssrc(ssrc);
-    }
     packet.finish();
 }

@@ -13,7 +13,7 @@ mod test_clock;
 mod twcc_feedback;
 mod twcc_recorder;
 
-pub(crate) use feedback::{write_bye, write_nack, write_pli, write_receiver_report, write_sdes_cname};
+pub(crate) use feedback::{write_cname, write_nack, write_pli, write_receiver_report};
 pub(crate) use key_frame_requester::{KeyFrameAllowance, KeyFrameRequester};
 pub(crate) use nack_generator::NackGenerator;
 pub(crate) use reception::Reception;

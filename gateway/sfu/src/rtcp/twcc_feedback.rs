@@ -90,12 +90,6 @@ impl<'a> TwccFeedback<'a> {
             ticks: clock.unwrap(self.reference) * TICKS_PER_REFERENCE,
         }
     }
-
-    /// How many statuses it has beyond what is honoured.
-    #[must_use]
-    pub(crate) fn refused(&self) -> usize {
-        usize::from(self.count.saturating_sub(MAX_STATUSES))
-    }
 }
 
 /// The statuses of one feedback packet.

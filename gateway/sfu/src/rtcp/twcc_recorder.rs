@@ -242,9 +242,12 @@ mod tests {
             .collect()
     }
 
+    /// A name, what arrives at which millisecond, and what is told of it.
+    type Case<'a> = (&'a str, &'a [(u64, u16)], &'a [(u16, Option<u64>)]);
+
     #[test]
     fn arrivals_and_losses_are_told() {
-        let table: [(&str, &[(u64, u16)], &[(u16, Option<u64>)]); 4] = [
+        let table: [Case<'_>; 4] = [
             ("in order", &[(5, 7), (6, 8)], &[(7, Some(0)), (8, Some(1))]),
             ("lost", &[(0, 7), (0, 9)], &[(7, Some(0)), (8, None), (9, Some(0))]),
             ("slow", &[(0, 7), (900, 8)], &[(7, Some(0)), (8, Some(900))]),

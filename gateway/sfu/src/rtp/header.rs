@@ -1,7 +1,5 @@
 //! A view over one RTP packet (RFC 3550 §5.1, RFC 8285): every bound is checked once, nothing is copied.
 
-use std::ops::Range;
-
 use crate::rtp::payload_type::Pt;
 use crate::rtp::sequence::SeqNo;
 use crate::rtp::ssrc::Ssrc;
@@ -134,12 +132,6 @@ impl<'a> RtpHeader<'a> {
         Ok(Self { packet, fixed, prefix, payload_end })
     }
 
-    /// The fixed fields all at once.
-    #[must_use]
-    pub(crate) const fn fixed(&self) -> FixedHeader {
-        self.fixed
-    }
-
     /// The payload type.
     #[must_use]
     pub(crate) const fn pt(&self) -> Pt {
@@ -170,22 +162,10 @@ impl<'a> RtpHeader<'a> {
         self.fixed.ssrc
     }
 
-    /// Where the payload lies, without padding.
-    #[must_use]
-    pub(crate) const fn payload_range(&self) -> Range<usize> {
-        self.prefix.len..self.payload_end
-    }
-
     /// The payload, without padding; empty in a packet of padding alone.
     #[must_use]
     pub(crate) fn payload(&self) -> &'a [u8] {
         &self.packet[self.prefix.len..self.payload_end]
-    }
-
-    /// Bytes of padding.
-    #[must_use]
-    pub(crate) const fn padding_len(&self) -> usize {
-        self.packet.len() - self.payload_end
     }
 
     /// The extension elements in their order. An element that exceeds its block ends them.
@@ -197,12 +177,6 @@ impl<'a> RtpHeader<'a> {
             _ => return Extensions { rest: &[], form: ElementForm::OneByte },
         };
         Extensions { rest: &self.packet[self.prefix.extensions_start..self.prefix.len], form }
-    }
-
-    /// The first extension element of an id.
-    #[must_use]
-    pub(crate) fn extension(&self, id: u8) -> Option<&'a [u8]> {
-        self.extensions().find_map(|(found, value)| (found == id).then_some(value))
     }
 }
 
@@ -290,16 +264,15 @@ mod tests {
             timestamp: 9,
             ssrc: Ssrc(0xAABB_CCDD),
         };
-        assert_eq!(header.fixed(), expected);
+        assert_eq!(header.fixed, expected);
         assert_eq!(header.payload(), b"payload");
-        assert_eq!(header.payload_range(), 12..19);
     }
 
     #[test]
     fn contributing_sources_and_padding_are_no_payload() {
         let packet = packet(0xA2, &[1, 1, 1, 1, 2, 2, 2, 2, b'x', 0, 0, 3]);
         let header = RtpHeader::parse(&packet).expect("well formed");
-        assert_eq!((header.payload(), header.padding_len()), (&b"x"[..], 3));
+        assert_eq!(header.payload(), b"x");
     }
 
     #[test]
@@ -348,7 +321,7 @@ mod tests {
                 *first = 0x80 | (*first & 0x3F);
             }
             if let Ok(header) = RtpHeader::parse(&bytes) {
-                prop_assert!(header.payload_range().end + header.padding_len() == bytes.len());
+                prop_assert!(header.prefix.len + header.payload().len() <= bytes.len());
                 prop_assert!(header.extensions().count() <= bytes.len());
             }
         }

@@ -309,7 +309,7 @@ mod tests {
             };
             let packet = round_trip(&map, MediaKind::Video, &copied);
             let header = RtpHeader::parse(&packet).expect("well formed");
-            assert_eq!((header.fixed(), header.payload()), (FIXED, &b"payload"[..]));
+            assert_eq!((FixedHeader::parse(&packet), header.payload()), (Ok(FIXED), &b"payload"[..]));
             let expected = ExtensionValues {
                 mid: Some(b"7"),
                 transport_sequence: Some(0x1234),

@@ -11,12 +11,6 @@ impl SeqNo {
         self.0.wrapping_sub(other.0).cast_signed()
     }
 
-    /// Whether this number was sent after `other`.
-    #[must_use]
-    pub(crate) const fn is_newer_than(self, other: Self) -> bool {
-        self.distance_from(other) > 0
-    }
-
     /// The number `count` later.
     #[must_use]
     pub(crate) const fn plus(self, count: u16) -> Self {
@@ -67,7 +61,6 @@ mod tests {
     fn order_survives_the_wrap() {
         for (later, earlier, distance) in [(1, 0, 1), (0, 65_535, 1), (10, 65_530, 16), (5, 9, -4)] {
             assert_eq!(SeqNo(later).distance_from(SeqNo(earlier)), distance);
-            assert_eq!(SeqNo(later).is_newer_than(SeqNo(earlier)), distance > 0);
         }
         assert_eq!(SeqNo(65_535).plus(2), SeqNo(1));
     }

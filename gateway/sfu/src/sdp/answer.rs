@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use protocol::track::MediaKind;
 
 use super::codec::{Codec, parameter};
-use super::negotiation::{GatewayDirection, Line, LinePlan, LocalTransport, NegotiatedMedia, agreed};
+use super::negotiation::{GatewayDirection, Line, LinePlan, LocalTransport, NegotiatedMedia};
 use super::offer::MediaDescription;
 use super::offered_codec::OfferedCodec;
 use super::token::Rid;
-use crate::rtp::Ssrc;
+use crate::rtp::{Pt, Ssrc};
 
 /// Writes an answer with these lines.
 pub(super) fn write_answer(local: &LocalTransport<'_>, lines: &[Line<'_>]) -> String {
@@ -75,7 +75,7 @@ fn write_media(text: &mut Text, offered: &MediaDescription, negotiated: &Negotia
         .iter()
         .flat_map(|codec| [Some(codec.payload_type), codec.rtx_payload_type])
         .flatten()
-        .map(|payload_type| format!(" {payload_type}"))
+        .map(|Pt(payload_type)| format!(" {payload_type}"))
         .collect();
     text.line(format_args!("m={} 9 {}{payload_types}", offered.line.media, offered.line.protocol));
     text.line(format_args!("c=IN IP4 0.0.0.0"));
@@ -92,7 +92,7 @@ fn write_media(text: &mut Text, offered: &MediaDescription, negotiated: &Negotia
     if offered.is_rtcp_reduced {
         text.line(format_args!("a=rtcp-rsize"));
     }
-    for (extension, id) in agreed(&negotiated.extensions) {
+    for (extension, id) in negotiated.extensions.iter() {
         text.line(format_args!("a=extmap:{id} {}", extension.uri()));
     }
 }
@@ -119,7 +119,7 @@ fn write_candidates(text: &mut Text, candidates: &[SocketAddr]) {
 
 fn write_codecs(text: &mut Text, offered: &MediaDescription, negotiated: &NegotiatedMedia) {
     for codec in &offered.codecs {
-        let payload_type = codec.payload_type;
+        let Pt(payload_type) = codec.payload_type;
         text.line(format_args!("a=rtpmap:{payload_type} {}", codec.codec.encoding()));
         for feedback in feedback(codec, negotiated.kind) {
             text.line(format_args!("a=rtcp-fb:{payload_type} {feedback}"));
@@ -128,7 +128,7 @@ fn write_codecs(text: &mut Text, offered: &MediaDescription, negotiated: &Negoti
         if !parameters.is_empty() {
             text.line(format_args!("a=fmtp:{payload_type} {parameters}"));
         }
-        if let (MediaKind::Video, Some(rtx)) = (negotiated.kind, codec.rtx_payload_type) {
+        if let (MediaKind::Video, Some(Pt(rtx))) = (negotiated.kind, codec.rtx_payload_type) {
             text.line(format_args!("a=rtpmap:{rtx} rtx/{}", codec.codec.clock_rate()));
             text.line(format_args!("a=fmtp:{rtx} apt={payload_type}"));
         }

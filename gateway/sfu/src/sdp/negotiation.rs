@@ -12,7 +12,7 @@ use super::codec::Codec;
 use super::offer::{Direction, LineKind, MediaDescription, RemoteOffer, RemoteStream};
 use super::offered_codec::OfferedCodec;
 use super::token::{Mid, Rid};
-use crate::rtp::{ExtensionMap, HeaderExtension, Ssrc};
+use crate::rtp::{ExtensionMap, HeaderExtension, Pt, Ssrc};
 
 /// What the gateway says of its own transport.
 #[derive(Debug, Clone, Copy)]
@@ -104,13 +104,9 @@ pub(crate) struct NegotiatedCodec {
     /// The codec.
     pub(crate) codec: Codec,
     /// Its payload type on this leg.
-    pub(crate) payload_type: u8,
+    pub(crate) payload_type: Pt,
     /// The payload type of its retransmissions.
-    pub(crate) rtx_payload_type: Option<u8>,
-    /// Whether generic NACKs (RFC 4585 §6.2.1) are agreed for it.
-    pub(crate) has_nack: bool,
-    /// Whether congestion feedback covers it.
-    pub(crate) has_transport_cc: bool,
+    pub(crate) rtx_payload_type: Option<Pt>,
 }
 
 /// Answers an offer. `plans` has an entry per media description of the offer, in its order; a missing one
@@ -157,7 +153,9 @@ impl NegotiatedMedia {
             };
         }
         let direction = GatewayDirection::new(offered, plan);
-        let extensions = agreed(&offered.extensions)
+        let extensions = offered
+            .extensions
+            .iter()
             .filter(|(extension, _)| is_wanted(*extension, offered, &direction))
             .collect();
         let codecs = offered.codecs.iter().map(|codec| NegotiatedCodec::new(codec, kind)).collect();
@@ -191,15 +189,8 @@ impl NegotiatedCodec {
                 MediaKind::Audio => None,
                 MediaKind::Video => offered.rtx_payload_type,
             },
-            has_nack: offered.feedback.nack,
-            has_transport_cc: offered.feedback.transport_cc,
         }
     }
-}
-
-/// The extensions of a leg with their ids.
-pub(super) fn agreed(map: &ExtensionMap) -> impl Iterator<Item = (HeaderExtension, u8)> {
-    HeaderExtension::ALL.into_iter().filter_map(|extension| map.id(extension).map(|id| (extension, id)))
 }
 
 /// RIDs name what a publisher sends; what the gateway sends has an SSRC of its own. Absolute send times

@@ -211,7 +211,7 @@ impl MediaDescription {
     /// The offered codec that a payload type stands for.
     #[cfg(test)]
     fn codec_of(&self, payload_type: u8) -> Option<&OfferedCodec> {
-        self.codecs.iter().find(|codec| codec.payload_type == payload_type)
+        self.codecs.iter().find(|codec| codec.payload_type.0 == payload_type)
     }
 }
 
@@ -299,6 +299,7 @@ mod tests {
 
     use super::super::codec::Codec;
     use super::*;
+    use crate::rtp::Pt;
 
     const CHROMIUM: &str = include_str!("fixtures/chromium_offer.sdp");
     const FIREFOX: &str = include_str!("fixtures/firefox_offer.sdp");
@@ -334,14 +335,14 @@ mod tests {
         assert_eq!(camera.streams, []);
         assert_eq!(camera.extensions.id(HeaderExtension::RepairedRid), Some(11));
         let vp8 = camera.codec_of(96).expect("VP8");
-        assert_eq!((vp8.codec, vp8.rtx_payload_type), (Codec::Vp8, Some(97)));
+        assert_eq!((vp8.codec, vp8.rtx_payload_type), (Codec::Vp8, Some(Pt(97))));
         assert_eq!(
-            camera.codecs.iter().map(|codec| codec.payload_type).collect::<Vec<_>>(),
+            camera.codecs.iter().map(|codec| codec.payload_type.0).collect::<Vec<_>>(),
             [96, 102, 108, 116, 45, 98]
         );
         let microphone = offer.media_of("0").expect("the microphone");
         assert_eq!(
-            microphone.codecs.iter().map(|codec| (codec.codec, codec.payload_type)).collect::<Vec<_>>(),
+            microphone.codecs.iter().map(|codec| (codec.codec, codec.payload_type.0)).collect::<Vec<_>>(),
             [(Codec::Opus, 111), (Codec::Red, 63)]
         );
         assert_eq!(microphone.streams.len(), 1);
@@ -352,7 +353,7 @@ mod tests {
         let offer = parsed(FIREFOX);
         let camera = offer.media_of("1").expect("the camera");
         assert_eq!(camera.rids.iter().map(Rid::as_str).collect::<Vec<_>>(), ["f", "h", "q"]);
-        assert_eq!(camera.codec_of(120).map(|codec| codec.rtx_payload_type), Some(Some(124)));
+        assert_eq!(camera.codec_of(120).map(|codec| codec.rtx_payload_type), Some(Some(Pt(124))));
         assert_eq!(
             offer.media_of("0").map(|audio| audio.extensions.id(HeaderExtension::TransportSequence)),
             Some(None)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::codec::{Codec, parameter};
 use super::offer::LineKind;
 use super::section::Section;
+use crate::rtp::Pt;
 
 /// A codec as offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,9 +13,9 @@ pub(crate) struct OfferedCodec {
     /// The codec.
     pub(crate) codec: Codec,
     /// Its payload type.
-    pub(crate) payload_type: u8,
+    pub(crate) payload_type: Pt,
     /// The payload type of its retransmissions (RFC 4588).
-    pub(crate) rtx_payload_type: Option<u8>,
+    pub(crate) rtx_payload_type: Option<Pt>,
     /// The parameters of its `a=fmtp`, as they stand.
     pub(super) parameters: String,
     /// The feedback that the client understands.
@@ -62,12 +63,12 @@ pub(super) fn offered_codecs(section: &Section<'_>, formats: &str, kind: LineKin
         let Some(format) = formats_by_payload_type.get(&payload_type) else { continue };
         let Some(codec) = Codec::new(format.encoding, format.parameters) else { continue };
         if codec.is_audio() == (kind == LineKind::Audio)
-            && !codecs.iter().any(|codec| codec.payload_type == payload_type)
+            && !codecs.iter().any(|codec| codec.payload_type == Pt(payload_type))
         {
             codecs.push(OfferedCodec {
                 codec,
-                payload_type,
-                rtx_payload_type: rtx_of(payload_type, codec, &formats_by_payload_type),
+                payload_type: Pt(payload_type),
+                rtx_payload_type: rtx_of(payload_type, codec, &formats_by_payload_type).map(Pt),
                 parameters: format.parameters.to_owned(),
                 feedback: format.feedback.with(feedback_of_all),
             });

@@ -10,5 +10,5 @@ mod session;
 mod stream_table;
 
 pub(crate) use index_window::RolloverCounter;
-pub(crate) use profile::{DtlsSide, SrtpProfile};
+pub(crate) use profile::SrtpProfile;
 pub(crate) use session::SrtpSession;

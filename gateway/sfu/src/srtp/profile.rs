@@ -35,21 +35,6 @@ impl SrtpProfile {
             Self::Aes128CmHmacSha1_80 => 10,
         }
     }
-
-    /// Bytes that sealing adds to a compound RTCP packet: the tag, and the index.
-    #[must_use]
-    pub(crate) const fn rtcp_overhead(self) -> usize {
-        self.rtp_overhead() + 4
-    }
-}
-
-/// Which side of the DTLS association this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DtlsSide {
-    /// It sent the ClientHello.
-    Client,
-    /// It answered.
-    Server,
 }
 
 /// The master key and salt of one direction.
@@ -66,20 +51,24 @@ pub(super) struct MasterKeys<'a> {
 }
 
 impl<'a> MasterKeys<'a> {
-    /// Divides the exported bytes: client key, server key, client salt, server salt (RFC 5764 §4.2).
+    /// Divides the exported bytes as the DTLS server, which the gateway always is: client key, server key, client salt, server salt (RFC 5764 §4.2).
     /// `None` where their number is not what the profile takes.
-    pub(super) fn divide(profile: SrtpProfile, material: &'a [u8], side: DtlsSide) -> Option<Self> {
+    pub(super) fn divide(profile: SrtpProfile, material: &'a [u8]) -> Option<Self> {
         if material.len() != profile.keying_material_len() {
             return None;
         }
         let (client_key, rest) = material.split_first_chunk()?;
         let (server_key, salts) = rest.split_first_chunk()?;
         let (client_salt, server_salt) = salts.split_at_checked(profile.salt_len())?;
-        let client = MasterKey { key: client_key, salt: client_salt };
-        let server = MasterKey { key: server_key, salt: server_salt };
-        Some(match side {
-            DtlsSide::Client => Self { local: client, remote: server },
-            DtlsSide::Server => Self { local: server, remote: client },
+        Some(Self {
+            local: MasterKey { key: server_key, salt: server_salt },
+            remote: MasterKey { key: client_key, salt: client_salt },
         })
+    }
+
+    /// The keys as the other side has them.
+    #[cfg(test)]
+    pub(super) fn mirrored(self) -> Self {
+        Self { local: self.remote, remote: self.local }
     }
 }

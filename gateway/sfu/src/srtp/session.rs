@@ -7,7 +7,7 @@ use crate::rtp::{FixedHeader, HeaderError, Ssrc};
 use crate::srtp::aes_cm::AesCm;
 use crate::srtp::gcm::{GcmOpener, GcmSealer};
 use crate::srtp::index_window::RolloverCounter;
-use crate::srtp::profile::{DtlsSide, MasterKeys, SrtpProfile};
+use crate::srtp::profile::{MasterKeys, SrtpProfile};
 
 /// The keying material does not make a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,12 +91,12 @@ impl SrtpSession {
     /// # Errors
     ///
     /// [`KeyingError`] where the material does not fit.
-    pub(crate) fn from_dtls(
-        profile: SrtpProfile,
-        keying_material: &[u8],
-        side: DtlsSide,
-    ) -> Result<Self, KeyingError> {
-        let keys = MasterKeys::divide(profile, keying_material, side).ok_or(KeyingError::Length)?;
+    pub(crate) fn from_dtls(profile: SrtpProfile, keying_material: &[u8]) -> Result<Self, KeyingError> {
+        let keys = MasterKeys::divide(profile, keying_material).ok_or(KeyingError::Length)?;
+        Self::new(profile, &keys)
+    }
+
+    fn new(profile: SrtpProfile, keys: &MasterKeys<'_>) -> Result<Self, KeyingError> {
         let cipher = match profile {
             SrtpProfile::AeadAes128Gcm => Cipher::Gcm {
                 sealer: GcmSealer::new(&keys.local).map_err(|Unspecified| KeyingError::Cipher)?,
@@ -207,14 +207,28 @@ mod tests {
         (0..profile.keying_material_len()).map(|n| n as u8).collect()
     }
 
-    fn session(profile: SrtpProfile, side: DtlsSide) -> SrtpSession {
-        SrtpSession::from_dtls(profile, &material(profile), side).expect("keys fit")
+    #[derive(Clone, Copy)]
+    enum Side {
+        Client,
+        Server,
+    }
+
+    fn keys(profile: SrtpProfile, material: &[u8], side: Side) -> MasterKeys<'_> {
+        let of_server = MasterKeys::divide(profile, material).expect("keys fit");
+        match side {
+            Side::Client => of_server.mirrored(),
+            Side::Server => of_server,
+        }
+    }
+
+    fn session(profile: SrtpProfile, side: Side) -> SrtpSession {
+        SrtpSession::new(profile, &keys(profile, &material(profile), side)).expect("keys fit")
     }
 
     /// The other implementation, in one direction.
-    fn other(profile: SrtpProfile, writer: DtlsSide) -> Context {
+    fn other(profile: SrtpProfile, writer: Side) -> Context {
         let material = material(profile);
-        let keys = MasterKeys::divide(profile, &material, writer).expect("keys fit").local;
+        let keys = keys(profile, &material, writer).local;
         let profile = match profile {
             SrtpProfile::AeadAes128Gcm => ProtectionProfile::AeadAes128Gcm,
             SrtpProfile::Aes128CmHmacSha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
@@ -244,9 +258,8 @@ mod tests {
     #[test]
     fn both_implementations_open_what_the_other_sealed_across_rollovers() {
         for profile in PROFILES {
-            let mut server = session(profile, DtlsSide::Server);
-            let (mut opener, mut sealer) =
-                (other(profile, DtlsSide::Server), other(profile, DtlsSide::Client));
+            let mut server = session(profile, Side::Server);
+            let (mut opener, mut sealer) = (other(profile, Side::Server), other(profile, Side::Client));
             let mut counter = RolloverCounter::default();
             for sequence in [65_000, 65_534, 65_535, 0, 1, 30_000, 60_000, 10] {
                 let plain = packet(7, sequence, b"payload");
@@ -257,7 +270,7 @@ mod tests {
             }
             let mut out = RTCP.to_vec();
             server.seal_rtcp(&mut out, 0).expect("sealed");
-            assert_eq!(out.len(), RTCP.len() + profile.rtcp_overhead());
+            assert_eq!(out.len(), RTCP.len() + profile.rtp_overhead() + 4);
             assert_eq!(opener.decrypt_rtcp(&out).expect("opened")[..], RTCP[..]);
             let mut sealed = sealer.encrypt_rtcp(&RTCP).expect("sealed").to_vec();
             assert_eq!(server.open_rtcp(&mut sealed), Ok(&RTCP[..]));
@@ -267,8 +280,7 @@ mod tests {
     #[test]
     fn replays_and_forgeries_are_refused_and_leave_no_trace() {
         for profile in PROFILES {
-            let (mut client, mut server) =
-                (session(profile, DtlsSide::Client), session(profile, DtlsSide::Server));
+            let (mut client, mut server) = (session(profile, Side::Client), session(profile, Side::Server));
             let sealed = seal(&mut client, &mut RolloverCounter::default(), &packet(7, 5, b"payload"));
             for position in 0..sealed.len() {
                 let mut forged = sealed.clone();
@@ -295,7 +307,7 @@ mod tests {
     #[test]
     fn streams_are_bounded_until_forgotten() {
         let (mut client, mut server) =
-            (session(PROFILES[0], DtlsSide::Client), session(PROFILES[0], DtlsSide::Server));
+            (session(PROFILES[0], Side::Client), session(PROFILES[0], Side::Server));
         let mut open = |server: &mut SrtpSession, ssrc| {
             let mut sealed = seal(&mut client, &mut RolloverCounter::default(), &packet(ssrc, 5, b"x"));
             server.open_rtp(&mut sealed).map(<[u8]>::len)
@@ -312,7 +324,7 @@ mod tests {
 
         #[test]
         fn any_payload_makes_the_round_trip(payload in proptest::collection::vec(any::<u8>(), 0..60), sequence: u16) {
-            let (mut client, mut server) = (session(PROFILES[0], DtlsSide::Client), session(PROFILES[0], DtlsSide::Server));
+            let (mut client, mut server) = (session(PROFILES[0], Side::Client), session(PROFILES[0], Side::Server));
             let plain = packet(7, sequence, &payload);
             let mut sealed = seal(&mut client, &mut RolloverCounter::default(), &plain);
             prop_assert_eq!(server.open_rtp(&mut sealed), Ok(&plain[..]));
@@ -320,7 +332,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let mut server = session(PROFILES[0], DtlsSide::Server);
+            let mut server = session(PROFILES[0], Side::Server);
             prop_assert!(server.open_rtp(&mut bytes.clone()).is_err());
             prop_assert!(server.open_rtcp(&mut bytes).is_err());
         }
