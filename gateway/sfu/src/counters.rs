@@ -126,7 +126,7 @@ pub enum DropReason {
     TooManyStreams,
     /// The pacer's queue of a subscriber was full: old video went.
     PacerFull,
-    /// A retransmission beyond its budget, or too old to help.
+    /// A retransmission beyond its budget, too old to help, or of an encoding that a lower one replaced.
     RetransmissionBudget,
 }
 

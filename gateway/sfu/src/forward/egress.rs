@@ -173,6 +173,12 @@ impl Egress {
                 return;
             };
             let Some(record) = subscription.sent(sequence).copied() else { continue };
+            // A lower encoding begins with a key frame of its own; the link could not carry the higher one.
+            let wanted = subscription.current().or(subscription.target());
+            if wanted.is_some_and(|wanted| wanted.encoding < record.encoding) {
+                counters.drop_one(DropReason::RetransmissionBudget);
+                continue;
+            }
             let Some((_, payload)) = track.stored(record.encoding, record.source_sequence) else { continue };
             let size = wire_size(subscription.plain_size(payload.len() + 2));
             let resend = Resend {
@@ -442,3 +448,7 @@ fn seal(
 fn wire_size(size: usize) -> DataSize {
     DataSize::bytes((size + DATAGRAM_OVERHEAD) as u64)
 }
+
+#[cfg(test)]
+#[path = "egress_tests.rs"]
+mod tests;
