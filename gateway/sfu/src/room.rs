@@ -33,6 +33,9 @@ use crate::sample::{JoinStage, Sample, TransportFailure};
 use crate::srtp::SrtpSession;
 use crate::transport::Transport;
 
+/// How often encodings are looked at: a picture that stops is missed after a tenth of a second.
+const WATCH_INTERVAL: Duration = Duration::from_millis(50);
+
 /// How often measurements go from packets to policy when no feedback brings them there sooner.
 const MEASURE_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -44,6 +47,7 @@ pub(crate) struct Room {
     tracks: Vec<Option<Track>>,
     adaptation: Adaptation,
     speaker: ActiveSpeaker<ParticipantIndex>,
+    watch_at: Instant,
     measure_at: Instant,
     sample_at: Instant,
     is_stirred: bool,
@@ -61,6 +65,7 @@ impl Room {
             tracks: Vec::new(),
             adaptation: Adaptation::new(&premises.config),
             speaker: ActiveSpeaker::default(),
+            watch_at: now + WATCH_INTERVAL,
             measure_at: now + MEASURE_INTERVAL,
             sample_at: now,
             is_stirred: false,
@@ -391,6 +396,10 @@ impl Room {
                 participant.egress.handle_timeout(now);
             }
         }
+        if self.watch_at <= now {
+            self.watch_at = now + WATCH_INTERVAL;
+            self.watch_layers(now);
+        }
         if self.measure_at <= now {
             self.measure_at = now + MEASURE_INTERVAL;
             self.measure(now, premises);
@@ -447,7 +456,7 @@ impl Room {
         };
         let heard = self.tracks.iter().flatten().filter(is_heard).flat_map(|track| &track.encodings);
         let of_tracks = heard.map(|encoding| encoding.poll_timeout().filter(|_| encoding.ssrc.is_some()));
-        let own = [Some(self.measure_at), self.adaptation.poll_timeout()];
+        let own = [Some(self.watch_at), Some(self.measure_at), self.adaptation.poll_timeout()];
         of_participants.chain(of_tracks).chain(own).flatten().min().unwrap_or(self.measure_at)
     }
 

@@ -172,6 +172,7 @@ impl Sim {
             spare = spare - rate;
             *layer = LayerMeasure {
                 alive: true,
+                stalled: false,
                 height: Some(encoding.rung.lines()),
                 cumulative: [rate.scaled(0.4), rate.scaled(0.6), rate],
                 temporal_layers: 3,

@@ -9,6 +9,7 @@ use super::allocate::ALL_ENCODINGS;
 use super::knapsack::{self, Choice};
 use super::measurement::{Downlink, DownlinkState};
 use super::output::Layer;
+use super::participant::LEAST_PICTURE;
 use super::snapshot::{DemandSnapshot, Pricing, RoomSnapshot, SubscriberSnapshot};
 
 /// What the rung loop needs to know of a subscriber's link besides its budget.
@@ -51,6 +52,8 @@ struct Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fall {
     Jitter,
+    /// The estimate fell on loss alone: congestion control tries whether the loss answers to the rate.
+    Loss,
     Shortage,
 }
 
@@ -187,13 +190,15 @@ impl Allocator {
         let (budget, fall) = match trouble {
             Some((budget, _)) if overspent => (budget.min(subscriber.budget), Fall::Shortage),
             Some(relief) => relief,
+            None if overspent && is_loss_alone(link) => (subscriber.budget, Fall::Loss),
             None if overspent => (subscriber.budget, Fall::Shortage),
             None => return Relief::None,
         };
         if cost <= budget {
             return Relief::None;
         }
-        let picks = self.solve_below(room, subscriber, budget, fall);
+        let picks = self.fewer_frames(room, subscriber, budget, fall);
+        let picks = picks.unwrap_or_else(|| self.solve_below(room, subscriber, budget, fall));
         for (memory, pick) in self.memory.iter_mut().zip(picks) {
             let layer = pick.map(|choice| choice.layer);
             if layer < memory.layer {
@@ -207,6 +212,47 @@ impl Allocator {
         Relief::Given
     }
 
+    /// The best allocation of the same encodings, if half the frames suffice and loss alone asks for it: an
+    /// experiment that may be over in a second should not cost two key frames.
+    fn fewer_frames(
+        &self,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+        budget: Bitrate,
+        fall: Fall,
+    ) -> Option<Vec<Option<Choice>>> {
+        if fall != Fall::Loss {
+            return None;
+        }
+        let kept = self.offers_below(room, subscriber).map(|(layer, list)| {
+            let same = |choice: &Choice| {
+                choice.layer.encoding == layer.encoding
+                    && choice.layer.temporal >= HALF_RATE.min(layer.temporal)
+            };
+            list.into_iter().filter(same).collect()
+        });
+        let lists: Vec<Vec<Choice>> = kept.collect();
+        let picks = knapsack::solve(&lists, budget);
+        let is_whole =
+            picks.iter().zip(&self.memory).all(|(pick, memory)| pick.is_some() || memory.layer.is_none());
+        is_whole.then_some(picks)
+    }
+
+    /// What each demand holds, and what it may have of that or less.
+    fn offers_below<'a>(
+        &'a self,
+        room: &'a RoomSnapshot,
+        subscriber: &'a SubscriberSnapshot,
+    ) -> impl Iterator<Item = (Layer, Vec<Choice>)> + 'a {
+        subscriber.demands.iter().zip(&self.memory).map(|(demand, memory)| {
+            let (Some(source), Some(layer)) = (room.sources.get(demand.source), memory.layer) else {
+                return (Layer { encoding: 0, temporal: 0 }, Vec::new());
+            };
+            let lower = DemandSnapshot { limit: Some(layer), ..*demand };
+            (layer, knapsack::choices(source, &lower, ALL_ENCODINGS, Pricing::Measured))
+        })
+    }
+
     /// The best allocation within `budget` that raises nobody. Jitter without loss costs frames only.
     fn solve_below(
         &self,
@@ -215,16 +261,9 @@ impl Allocator {
         budget: Bitrate,
         fall: Fall,
     ) -> Vec<Option<Choice>> {
-        let lists: Vec<Vec<Choice>> = subscriber
-            .demands
-            .iter()
-            .zip(&self.memory)
-            .map(|(demand, memory)| {
-                let (Some(source), Some(layer)) = (room.sources.get(demand.source), memory.layer) else {
-                    return Vec::new();
-                };
-                let lower = DemandSnapshot { limit: Some(layer), ..*demand };
-                let list = knapsack::choices(source, &lower, ALL_ENCODINGS, Pricing::Measured);
+        let lists: Vec<Vec<Choice>> = self
+            .offers_below(room, subscriber)
+            .map(|(layer, list)| {
                 if fall == Fall::Jitter {
                     let same: Vec<Choice> = list
                         .iter()
@@ -238,7 +277,19 @@ impl Allocator {
                 list
             })
             .collect();
-        let picks = knapsack::solve(&lists, budget);
+        let mut picks = knapsack::solve(&lists, budget);
+        if budget >= LEAST_PICTURE && picks.iter().all(Option::is_none) {
+            // A small picture of few frames may cost a little more than it should, and is better than none.
+            let least = lists.iter().map(|list| list.first().copied()).enumerate();
+            let cheapest = least
+                .filter_map(|(index, choice)| Some((choice?, index)))
+                .min_by_key(|(choice, _)| choice.price);
+            if let Some((choice, index)) = cheapest
+                && let Some(pick) = picks.get_mut(index)
+            {
+                *pick = Some(choice);
+            }
+        }
         if fall == Fall::Jitter {
             // A queue that drains is no reason to lose a picture: the least of each list stays.
             return picks
@@ -270,7 +321,9 @@ impl Allocator {
         };
         let queueing = downlink.queue_delay > QUEUE_LIMIT;
         let queued = lasting(&mut self.queueing_since, queueing, QUEUE_PATIENCE);
-        let lossy = lasting(&mut self.lossy_since, downlink.loss > LOSS_LIMIT, LOSS_PATIENCE);
+        // Loss without a queue is the path's, or congestion control answers for it by the estimate.
+        let losing = downlink.loss > LOSS_LIMIT && downlink.queue_delay > NO_QUEUE;
+        let lossy = lasting(&mut self.lossy_since, losing, LOSS_PATIENCE);
         let fresh = self.relieved_at.is_some_and(|at| now.saturating_duration_since(at) < RELIEF_PAUSE);
         if fresh || !(queued || lossy) {
             return None;
@@ -364,6 +417,7 @@ impl Memory {
         });
         if let Some((layer, _)) = quick
             && spatial
+            && fall != Fall::Loss
         {
             let wait = self.failed.map_or(FIRST_WAIT, |(_, _, wait)| (wait * 2).min(LONGEST_WAIT));
             self.failed = Some((layer, now + wait, wait));
@@ -377,13 +431,38 @@ impl Memory {
         if to.is_some_and(|to| to.encoding == current.encoding) {
             return FRAME_RATE_PATIENCE;
         }
-        let returns = self.fell.is_some_and(|(layer, at, fall)| {
-            fall == Fall::Jitter && now.saturating_duration_since(at) < RECENT && to <= Some(layer)
-        });
         // The lowest encoding is below the clinical floor: leaving it is urgent.
-        if returns || current.encoding == 0 { RETURN_PATIENCE } else { RAISE_PATIENCE }
+        if current.encoding == 0 {
+            return RETURN_PATIENCE;
+        }
+        let held = self
+            .fell
+            .filter(|(layer, at, _)| now.saturating_duration_since(*at) < RECENT && to <= Some(*layer));
+        match held {
+            Some((_, _, Fall::Jitter | Fall::Loss)) => RETURN_PATIENCE,
+            Some((_, _, Fall::Shortage)) => REGAIN_PATIENCE,
+            None => RAISE_PATIENCE,
+        }
     }
 }
+
+/// Whether packets get lost while nothing stands in queues.
+fn is_loss_alone(link: &LinkView) -> bool {
+    link.downlink.is_some_and(|downlink| {
+        downlink.state == DownlinkState::Steady
+            && downlink.loss > NOTABLE_LOSS
+            && downlink.queue_delay <= NO_QUEUE
+    })
+}
+
+/// The temporal layer up to which half the frames go.
+const HALF_RATE: u8 = 1;
+
+/// Loss that may have moved the estimate.
+const NOTABLE_LOSS: f64 = 0.03;
+
+/// A queue below this is the radio's own.
+const NO_QUEUE: Duration = Duration::from_millis(25);
 
 /// Gain over the present that a plan must bring to lower one picture for another.
 const WORTHWHILE: f64 = 1.1;
@@ -393,6 +472,9 @@ const RAISE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Likewise where the picture is below the clinical floor, was lost, or fell to jitter a moment ago.
 const RETURN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A rung held lately was lost for want of room, and the room is back: two probes' worth of evidence.
+const REGAIN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// More frames of the same encoding are had and given up without a key frame.
 const FRAME_RATE_PATIENCE: Duration = Duration::from_secs(1);

@@ -46,6 +46,9 @@ pub(super) fn rung_reason(
     let next = source.encodings.iter().enumerate().find(|(_, encoding)| encoding.rung > rung);
     match next {
         _ if class <= rung => RungReason::Class,
+        Some((index, encoding)) if encoding.rung <= class && track.is_withheld(now, index) => {
+            RungReason::Publisher
+        }
         _ if permitted <= rung => RungReason::HdPermission,
         Some((_, encoding)) if encoding.rung > class => RungReason::Class,
         Some((_, encoding)) if encoding.rung > permitted => RungReason::HdPermission,
@@ -73,5 +76,5 @@ fn awaits_key_frame(subscription: &Subscription) -> bool {
     let Some(flowing) = subscription.flowing else { return false };
     let flowing: Option<Layer> = flowing.into();
     let encoding = |layer: Option<Layer>| layer.map(|layer| layer.encoding);
-    encoding(flowing) < encoding(subscription.target)
+    subscription.target.is_some() && encoding(flowing) != encoding(subscription.target)
 }

@@ -359,6 +359,7 @@ mod tests {
             }),
             hd_encoding: LayerMeasure {
                 alive: true,
+                stalled: false,
                 height: Some(720),
                 cumulative: [rate.scaled(0.4), rate.scaled(0.6), rate],
                 temporal_layers: 3,

@@ -57,6 +57,8 @@ pub struct Uplink {
 pub struct LayerMeasure {
     /// Packets arrive.
     pub alive: bool,
+    /// They arrive, but with holes that are not repaired: the uplink carries less than what is sent.
+    pub stalled: bool,
     /// Lines of the picture as `Rung` counts them, once a key frame has told: its shorter side, so that a
     /// phone held upright sends no more lines than one held sideways.
     pub height: Option<u16>,

@@ -134,7 +134,7 @@ pub(super) const SPENDABLE: f64 = 0.9;
 const HOLD_SHARE: f64 = 0.85;
 
 /// 180 lines at a quarter of the frame rate.
-const LEAST_PICTURE: Bitrate = Bitrate::kbps(60);
+pub(super) const LEAST_PICTURE: Bitrate = Bitrate::kbps(60);
 const LEAST_FOR_VIDEO: Bitrate = Bitrate::kbps(100);
 
 /// Encodings stay warm for this long after the estimate has left their reach.

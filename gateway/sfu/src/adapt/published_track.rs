@@ -38,8 +38,12 @@ pub(super) struct Track {
     pub(super) plan: Vec<EncodingTarget>,
     pub(super) planned_at: Instant,
     layers: [(LayerMeasure, Option<Instant>); MAX_ENCODINGS],
+    /// The uplink carries less than what is sent.
+    is_short: bool,
     pub(super) source_lines: Option<(u16, Instant)>,
     small_since: Option<Instant>,
+    /// Encodings that were asked for and did not come, and when that was last so.
+    withheld: [Option<Instant>; MAX_ENCODINGS],
 }
 
 impl Track {
@@ -52,8 +56,10 @@ impl Track {
             plan: Vec::new(),
             planned_at: now,
             layers: Default::default(),
+            is_short: false,
             source_lines: None,
             small_since: None,
+            withheld: Default::default(),
         }
     }
 
@@ -65,16 +71,37 @@ impl Track {
         self.publication.rids.len().clamp(1, MAX_ENCODINGS)
     }
 
-    /// Returns whether an encoding came or went.
+    /// Returns whether an encoding came, went, or changed its size.
     pub(super) fn measure_layers(&mut self, now: Instant, measures: &[LayerMeasure]) -> bool {
-        let mut changed = false;
-        for ((measure, alive_since), new) in self.layers.iter_mut().zip(measures) {
-            changed |= measure.alive != new.alive;
+        let is_short = measures.iter().any(|measure| measure.stalled);
+        let mut changed = std::mem::replace(&mut self.is_short, is_short) != is_short;
+        for (index, ((measure, alive_since), new)) in self.layers.iter_mut().zip(measures).enumerate() {
+            changed |= (measure.alive, measure.height) != (new.alive, new.height);
             *measure = *new;
-            *alive_since = new.alive.then(|| alive_since.unwrap_or(now));
+            // What lies above the lowest has to prove itself anew once the uplink carries what is sent.
+            let begins = if is_short && index > 0 { now } else { alive_since.unwrap_or(now) };
+            *alive_since = new.alive.then_some(begins);
         }
         self.learn_source_lines(now);
+        self.learn_withheld(now);
         changed
+    }
+
+    fn learn_withheld(&mut self, now: Instant) {
+        let asked_for_long = now.saturating_duration_since(self.planned_at) >= PLAN_GRACE;
+        for ((withheld, (measure, _)), plan) in self.withheld.iter_mut().zip(&self.layers).zip(&self.plan) {
+            if measure.alive {
+                *withheld = None;
+            } else if plan.active && asked_for_long {
+                *withheld = Some(now);
+            }
+        }
+    }
+
+    /// Whether the publisher has not sent this encoding when it was last asked to.
+    pub(super) fn is_withheld(&self, now: Instant, encoding: usize) -> bool {
+        let at = self.withheld.get(encoding).copied().flatten();
+        at.is_some_and(|at| now.saturating_duration_since(at) < SOURCE_MEMORY)
     }
 
     pub(super) fn limit_encoder(&mut self, limit: EncoderLimit) {
@@ -139,7 +166,7 @@ impl Track {
                 _ if self.muted => planned,
                 // Nothing arrives: the lowest is what comes first.
                 None => index == 0,
-                Some(lowest) => measure.alive && (ripe || index == lowest),
+                Some(lowest) => index == lowest || measure.alive && ripe,
             };
             let ceiling = self.plan.get(index).map_or(Bitrate::ZERO, |plan| plan.max_bitrate);
             let [.., whole] = measure.cumulative;

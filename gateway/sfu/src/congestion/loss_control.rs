@@ -96,10 +96,14 @@ impl LossControl {
             return None;
         }
         let loss = recent.share();
-        if loss < self.inherent {
+        if loss > self.inherent + margin(recent, self.inherent) {
+            return Some(loss);
+        }
+        // A path that is known to lose is followed both ways, or every swing upward would be an experiment.
+        if loss < self.inherent || self.inherent > KNOWN_TO_LOSE {
             self.inherent += (loss - self.inherent) * FORGETTING * elapsed;
         }
-        (loss > self.inherent + margin(recent, self.inherent)).then_some(loss)
+        None
     }
 
     fn judge_trial(&mut self, now: Duration, trial: &Trial, round_trip: Duration) -> LossVerdict {
@@ -173,7 +177,10 @@ const CERTAIN: f64 = 0.15;
 /// Above it, the path is useless at any rate.
 const GREATEST_INHERENT: f64 = 0.3;
 
-/// Share of a fallen loss that is believed per second.
+/// What a path loses that an experiment has acquitted the rate of.
+const KNOWN_TO_LOSE: f64 = 0.02;
+
+/// Share of a changed loss that is believed per second.
 const FORGETTING: f64 = 0.1;
 
 #[cfg(test)]

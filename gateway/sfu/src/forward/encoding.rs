@@ -112,7 +112,11 @@ impl Encoding {
             self.key_frames.handle_key_frame(now);
             self.nacks.handle_key_frame(unwrapped);
         }
-        self.meter.record(now, layer.temporal.unwrap_or(0), payload.len(), header.marker());
+        let (temporal, size) = (layer.temporal.unwrap_or(0), payload.len());
+        match delivery {
+            Delivery::Original => self.meter.record(now, temporal, size, header.marker()),
+            Delivery::Repair => self.meter.record_repair(now, temporal, size, header.marker()),
+        }
         let notes = PacketNotes {
             sequence: unwrapped,
             arrived_at: now,

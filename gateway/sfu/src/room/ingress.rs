@@ -81,6 +81,11 @@ impl Room {
                     self.speaker.handle_level(now, index, level & 0x7f);
                 }
                 self.distribute(now, track, &arrival, size, premises);
+                if arrival.layer.key_frame && arrival.layer.frame_start {
+                    // Here subscribers change over: the badge says what flows.
+                    self.report_flows(now);
+                    self.apply_decisions(now, premises);
+                }
             }
             Ok(None) => {}
             Err(reason) => premises.counters.drop_one(reason),

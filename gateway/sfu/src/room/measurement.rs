@@ -20,10 +20,17 @@ use crate::sample::Sample;
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Room {
-    pub(super) fn measure(&mut self, now: Instant, premises: &mut Premises) {
+    /// Shows policy what arrives of each picture: who watches one that stops has to go over to another
+    /// encoding at once.
+    pub(super) fn watch_layers(&mut self, now: Instant) {
         for track in self.tracks.iter().flatten().filter(|track| track.kind() == MediaKind::Video) {
-            self.adaptation.handle_layers(now, track.id, &layers(now, track));
+            if !is_interrupted(now, track) {
+                self.adaptation.handle_layers(now, track.id, &layers(now, track));
+            }
         }
+    }
+
+    pub(super) fn measure(&mut self, now: Instant, premises: &mut Premises) {
         for index in (0..self.participants.len()).map(ParticipantIndex) {
             self.measure_links(now, index);
         }
@@ -58,7 +65,7 @@ impl Room {
     }
 
     /// Tells policy what really flows, which lags what it decided by a key frame.
-    fn report_flows(&mut self, now: Instant) {
+    pub(super) fn report_flows(&mut self, now: Instant) {
         for participant in self.participants.iter().flatten() {
             for (_, subscription) in participant.egress.subscriptions() {
                 let track = self.tracks[subscription.track.0].as_ref();
@@ -109,11 +116,18 @@ impl Room {
     }
 }
 
+/// Nothing of a track arrives for a moment: that says nothing about which encodings are sent.
+fn is_interrupted(now: Instant, track: &Track) -> bool {
+    let meters = || track.encodings.iter().map(|encoding| &encoding.meter);
+    !meters().any(|meter| meter.is_steady(now)) && meters().any(|meter| meter.is_remembered(now))
+}
+
 fn layers(now: Instant, track: &Track) -> Vec<LayerMeasure> {
     let measure = |encoding: &crate::forward::Encoding| {
         let rates = encoding.meter.rates(now);
         LayerMeasure {
             alive: rates.alive,
+            stalled: rates.alive && encoding.nacks.is_stalled(now),
             height: encoding.height(),
             cumulative: rates.up_to,
             temporal_layers: rates.temporal_layers,

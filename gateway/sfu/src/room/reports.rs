@@ -8,9 +8,11 @@ use protocol::track::MediaKind;
 
 use crate::burst::BurstSlab;
 use crate::directory::ParticipantIndex;
+use crate::forward::{Encoding, Track};
 use crate::limits::{MAX_DATAGRAM, MAX_PARTICIPANTS};
 use crate::premises::Premises;
 use crate::room::Room;
+use crate::room::participant::Participant;
 use crate::rtcp::{write_nack, write_pli, write_receiver_report};
 use crate::srtp::SrtpSession;
 
@@ -90,20 +92,31 @@ impl Room {
     ) {
         let Some(participant) = self.participants[index.0].as_mut() else { return };
         let rtt = participant.egress.congestion().estimate().rtt;
+        let reporter = participant.rtcp_ssrc;
+        let participants = &self.participants;
         for track in self.tracks.iter_mut().flatten().filter(|track| track.publisher == index) {
-            for encoding in &mut track.encodings {
+            let misses = |encoding: &Encoding| encoding.nacks.poll_timeout().is_some_and(|due| due <= now);
+            let needed = match track.encodings.iter().any(misses) {
+                true => needed_encodings(track, participants),
+                false => ALL_ENCODINGS,
+            };
+            for (place, encoding) in track.encodings.iter_mut().enumerate() {
                 let Some(ssrc) = encoding.ssrc else { continue };
+                if needed & (1 << place) == 0 {
+                    // Its repairs would take the uplink from what somebody watches.
+                    encoding.nacks.forget();
+                }
                 let lost = encoding.nacks.poll(now, rtt);
                 if !lost.is_empty() {
                     premises.counters.nacks_out += lost.len() as u64;
-                    write_nack(out, participant.rtcp_ssrc, ssrc, &lost);
+                    write_nack(out, reporter, ssrc, &lost);
                 }
                 if encoding.nacks.take_gave_up() {
                     encoding.key_frames.request(now);
                 }
                 if encoding.key_frames.poll(now) {
                     premises.counters.key_frame_requests_out += 1;
-                    write_pli(out, participant.rtcp_ssrc, ssrc);
+                    write_pli(out, reporter, ssrc);
                 }
             }
         }
@@ -155,4 +168,17 @@ impl Room {
         let participant = self.participants[index.0].as_ref();
         participant.and_then(|participant| participant.report_at).is_some_and(|due| due <= now)
     }
+}
+
+/// Nothing is missing, so that nobody need be asked.
+const ALL_ENCODINGS: u8 = u8::MAX;
+
+/// The encodings of a track that somebody gets or waits for, as a bit set.
+fn needed_encodings(track: &Track, participants: &[Option<Participant>]) -> u8 {
+    let subscriptions = track.subscribers.iter().filter_map(|(subscriber, place)| {
+        let participant = participants.get(subscriber.0)?.as_ref()?;
+        participant.egress.subscriptions().find(|(index, _)| index == place).map(|(_, one)| one)
+    });
+    let layers = subscriptions.flat_map(|one| [one.current(), one.target()]).flatten();
+    layers.fold(0, |needed, layer| needed | 1_u8.checked_shl(layer.encoding.into()).unwrap_or_default())
 }

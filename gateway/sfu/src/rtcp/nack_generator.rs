@@ -19,6 +19,12 @@ const MAX_TRIES: u8 = 10;
 /// A packet missing for longer is of no use to any playout.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
+/// Repairs have failed several times by now, and a picture that waits for them stands still.
+const STALL: Duration = Duration::from_millis(250);
+
+/// A path that loses by chance misses one or two for as long; a link that is too narrow misses what does not fit.
+const STALLED_PACKETS: usize = 8;
+
 /// Packets missing at a time; beyond that a key frame costs less than the repair.
 const MAX_MISSING: usize = 500;
 
@@ -100,6 +106,19 @@ impl NackGenerator {
         lost
     }
 
+    /// Nobody needs the stream for now: nothing is missed until a key frame begins it anew.
+    pub(crate) fn forget(&mut self) {
+        self.missing.clear();
+        self.due = None;
+        self.has_given_up = false;
+    }
+
+    /// Whether so much has been missing for so long that repair does not keep up with loss.
+    pub(crate) fn is_stalled(&self, now: Instant) -> bool {
+        let is_old = |missing: &Missing| now.saturating_duration_since(missing.noticed_at) >= STALL;
+        self.missing.len() >= STALLED_PACKETS && self.missing.front().is_some_and(is_old)
+    }
+
     /// Whether something is missing for good since this was last asked: then only a key frame helps.
     pub(crate) fn take_gave_up(&mut self) -> bool {
         std::mem::take(&mut self.has_given_up)
@@ -114,12 +133,15 @@ impl NackGenerator {
 
 impl Missing {
     fn due(&self, retry: Duration) -> Instant {
-        self.asked_at.map_or(self.noticed_at + REORDER_GRACE, |asked_at| asked_at + retry)
+        // What has not come yet is asked for ever more slowly: a publisher that rations repairs needs the time.
+        let pause = retry * (u32::from(self.tries) + 1) / 2;
+        let again = self.asked_at.map_or(self.noticed_at + REORDER_GRACE, |asked_at| asked_at + pause);
+        again.min(self.noticed_at + MAX_AGE)
     }
 
     /// The last request gets its round trip before the packet is given up.
     fn is_hopeless(&self, now: Instant, retry: Duration) -> bool {
-        now.saturating_duration_since(self.noticed_at) > MAX_AGE
+        now.saturating_duration_since(self.noticed_at) >= MAX_AGE
             || self.tries >= MAX_TRIES && self.due(retry) <= now
     }
 }
@@ -163,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_repeat_every_round_trip_until_given_up() {
+    fn requests_repeat_ever_more_slowly_until_given_up() {
         let mut generator = after(&[1, 3]);
         let mut requests = Vec::new();
         let given_up = (0..2_000).find(|&millis| {
@@ -171,8 +193,8 @@ mod tests {
             requests.extend(asked.iter().map(|_| millis));
             given_up
         });
-        assert_eq!(requests, [10, 60, 110, 160, 210, 260, 310, 360, 410, 460]);
-        assert_eq!(given_up, Some(510));
+        assert_eq!(requests, [10, 60, 135, 235, 360, 510, 685, 885]);
+        assert_eq!(given_up, Some(1_000));
         assert_eq!((generator.poll_timeout(), lost(&mut generator, at(2_000))), (None, (vec![], false)));
     }
 

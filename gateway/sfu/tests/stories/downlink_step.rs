@@ -3,7 +3,7 @@
 use protocol::ladder::Rung::{P180, P360, P480, P720};
 use protocol::network_class::NetworkClass::Wired;
 
-use crate::scenario::{Link, Scenario, hears, kbps, mbps, ms, secs, sees};
+use crate::scenario::{Link, Scenario, hears, is_told_the_truth_of, kbps, mbps, ms, secs, sees};
 
 /// 30 ms each way and a queue of 250 ms, as on the links that rivals were measured on.
 fn downlink(kilobits: u64) -> Link {
@@ -28,7 +28,8 @@ fn a_step_down_keeps_the_voice_and_moves_the_picture() {
         .change_downlink("patient", downlink(500))
         .run_for(secs(10))
         .expect("patient", hears("doctor").with_gaps_under(ms(300)))
-        .expect("patient", sees("doctor").at_least(P180).at_most(P360).with_freezes_under(ms(1_500)))
+        .expect("patient", sees("doctor").at_least(P180).at_most(P360).with_freezes_under(ms(500)))
+        .expect("patient", is_told_the_truth_of("doctor"))
         .run_for(secs(10))
         .expect("patient", hears("doctor").with_gaps_under(ms(60)))
         .expect("patient", sees("doctor").at_least(P180).with_freezes_under(ms(500)));
@@ -40,8 +41,9 @@ fn a_step_up_brings_hd_back() {
         .change_downlink("patient", downlink(500))
         .run_for(secs(15))
         .change_downlink("patient", downlink(5_000))
-        .run_for(secs(8))
-        .expect("patient", sees("doctor").at_least(P480))
+        .run_for(secs(5))
+        .expect("patient", sees("doctor").at_least(P720).with_freezes_under(ms(500)))
+        .expect("patient", is_told_the_truth_of("doctor"))
         .run_for(secs(7))
         .expect("patient", sees("doctor").at_least(P720).with_frame_rate_over(24.0));
 }

@@ -7,4 +7,5 @@ mod hostile;
 mod loss;
 mod rooms;
 mod scenario;
+mod small_publisher;
 mod uplink_step;

@@ -4,7 +4,7 @@
 use protocol::ladder::Rung::{P180, P720};
 use protocol::network_class::NetworkClass::Wired;
 
-use crate::scenario::{Link, Scenario, hears, kbps, ms, secs, sees};
+use crate::scenario::{Link, Scenario, hears, is_told_the_truth_of, kbps, ms, secs, sees};
 
 fn uplink(kilobits: u64) -> Link {
     Link::wired().delay(ms(30)).queue(ms(250)).capacity(kbps(kilobits))
@@ -27,7 +27,8 @@ fn watchers_follow_a_publisher_whose_uplink_shrinks() {
     call(1)
         .change_uplink("patient", uplink(700))
         .run_for(secs(5))
-        .expect("doctor", sees("patient").at_least(P180).with_freezes_under(secs(2)))
+        .expect("doctor", sees("patient").at_least(P180).with_freezes_under(secs(1)))
+        .expect("doctor", is_told_the_truth_of("patient"))
         .run_for(secs(10))
         .expect("doctor", sees("patient").at_least(P180).with_freezes_under(secs(1)))
         .expect("doctor", hears("patient").with_gaps_under(ms(100)));
@@ -38,7 +39,7 @@ fn a_very_thin_uplink_still_carries_a_small_picture() {
     call(2)
         .change_uplink("patient", uplink(250))
         .run_for(secs(6))
-        .expect("doctor", sees("patient").at_least(P180).at_most(P180).with_freezes_under(secs(3)));
+        .expect("doctor", sees("patient").at_least(P180).at_most(P180).with_freezes_under(secs(2)));
 }
 
 #[test]

@@ -27,7 +27,7 @@ use rtc_rtp::Packet;
 use super::arrival_log::ArrivalLog;
 use super::camera::Camera;
 use super::connection::{Connection, Opened};
-use super::picture_receiver::{Complaint, PictureReceiver};
+use super::picture_receiver::{Complaint, PictureReceiver, Shown};
 use super::publisher::{CAMERA_MID, MICROPHONE_MID, Publisher};
 use super::reception::Reception;
 use super::session_description::{Answer, Line, OfferedTransport, offer};
@@ -75,6 +75,8 @@ pub(crate) struct Browser {
     /// Arrived bytes of media, with their instant.
     received: Vec<(Instant, usize)>,
     quality: Vec<PairQuality>,
+    /// What was told of quality, with its instant.
+    told: Vec<(Instant, PairQuality)>,
     network_class: NetworkClass,
     transport: Option<TransportState>,
 }
@@ -94,7 +96,7 @@ impl Browser {
             role: traits.role,
             tile_lines: traits.tile_lines,
             connection: Connection::new(tag, traits.network_cost),
-            publisher: Publisher::new(origin, now, rng),
+            publisher: Publisher::new(origin, now, traits.camera_lines, rng),
             published: Vec::new(),
             subscriptions: Vec::new(),
             arrivals: ArrivalLog::new(origin),
@@ -109,6 +111,7 @@ impl Browser {
             destination: None,
             received: Vec::new(),
             quality: Vec::new(),
+            told: Vec::new(),
             network_class: NetworkClass::Unknown,
             transport: None,
         }
@@ -201,7 +204,9 @@ impl Browser {
                 self.publisher.apply(plan);
             }
             MediaReport::Quality { participant, pairs } if *participant == me => {
-                self.quality.clone_from(pairs)
+                let news = pairs.iter().filter(|pair| !self.quality.contains(pair));
+                self.told.extend(news.map(|pair| (now, *pair)));
+                self.quality.clone_from(pairs);
             }
             MediaReport::NetworkClass { participant, class } if *participant == me => {
                 self.network_class = *class
@@ -392,12 +397,25 @@ impl Browser {
         })
     }
 
+    /// The pictures seen of that publisher.
+    pub(super) fn shown_of(&self, publisher: ParticipantId) -> Option<&[Shown]> {
+        match &self.subscription_to(publisher, MediaKind::Video)?.receiver {
+            Receiver::Picture(picture) => Some(picture.shown()),
+            Receiver::Voice(_) | Receiver::Pending => None,
+        }
+    }
+
     pub(super) fn received_since(&self, since: Instant) -> usize {
         self.received.iter().filter(|(at, _)| *at >= since).map(|(_, bytes)| bytes).sum()
     }
 
     pub(super) fn quality_of(&self, publisher: ParticipantId) -> Option<&PairQuality> {
         self.quality.iter().find(|pair| pair.publisher == publisher)
+    }
+
+    /// All that was ever told of the quality of somebody's picture.
+    pub(super) fn told_of(&self, publisher: ParticipantId) -> impl Iterator<Item = &(Instant, PairQuality)> {
+        self.told.iter().filter(move |(_, pair)| pair.publisher == publisher)
     }
 
     pub(super) fn network_class(&self) -> NetworkClass {
@@ -414,6 +432,7 @@ impl Browser {
 pub(super) struct Traits {
     pub(super) role: Role,
     pub(super) tile_lines: u16,
+    pub(super) camera_lines: u16,
     /// As `GOOG_NETWORK_INFO` tells it.
     pub(super) network_cost: u16,
 }

@@ -11,8 +11,6 @@ use rand::rngs::StdRng;
 
 use super::wire::VIDEO_CLOCK;
 
-/// Of the source; encodings never exceed it.
-const SOURCE_LINES: u16 = 720;
 const FRAME_INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / 30);
 
 /// libvpx with three temporal layers: 0, 2, 1, 2.
@@ -60,16 +58,18 @@ pub(super) struct Camera {
     encodings: Vec<Encoding>,
     rng: StdRng,
     origin: Instant,
+    /// Of the source; encodings never exceed it.
+    source_lines: u16,
     is_muted: bool,
 }
 
 impl Camera {
-    pub(super) fn new(origin: Instant, mut rng: StdRng) -> Self {
+    pub(super) fn new(origin: Instant, source_lines: u16, mut rng: StdRng) -> Self {
         let encodings = STARTING_POINT
             .into_iter()
             .map(|(rid, lines, minimum, maximum)| Encoding {
                 rid,
-                lines,
+                lines: lines.min(source_lines),
                 minimum: Bitrate::kbps(minimum),
                 maximum: Bitrate::kbps(maximum),
                 interval: FRAME_INTERVAL,
@@ -84,7 +84,7 @@ impl Camera {
                 key_frames: 0,
             })
             .collect();
-        Self { encodings, rng, origin, is_muted: false }
+        Self { encodings, rng, origin, source_lines, is_muted: false }
     }
 
     pub(super) fn rids() -> [&'static str; 3] {
@@ -114,7 +114,7 @@ impl Camera {
             encoding.is_active = wanted.active;
             encoding.maximum = wanted.max_bitrate_bps;
             encoding.interval = Duration::from_secs(1) / u32::from(wanted.max_framerate.clamp(1, 30));
-            let lines = wanted.rung.lines().min(SOURCE_LINES);
+            let lines = wanted.rung.lines().min(self.source_lines);
             if wanted.active && lines > 0 && lines != encoding.lines {
                 encoding.lines = lines;
                 encoding.wants_key_frame = true;
@@ -130,10 +130,12 @@ impl Camera {
     /// than its minimum not at all.
     pub(super) fn share_out(&mut self, budget: Bitrate) {
         let mut left = budget;
+        let carried = carried_encodings(self.source_lines);
         for (index, encoding) in self.encodings.iter_mut().enumerate() {
             let threshold =
                 if encoding.is_sending { encoding.minimum } else { encoding.minimum.scaled(RETURN_FACTOR) };
-            let is_sending = encoding.is_active && !self.is_muted && (left >= threshold || index == 0);
+            let is_carried = index < carried && !self.is_muted;
+            let is_sending = encoding.is_active && is_carried && (left >= threshold || index == 0);
             encoding.wants_key_frame |= is_sending && !encoding.is_sending;
             encoding.is_sending = is_sending;
             encoding.rate = if is_sending { left.min(encoding.maximum) } else { Bitrate::ZERO };
@@ -160,6 +162,15 @@ impl Camera {
             encoding.encode(index, ticks as u32, noise, &mut fragments);
         }
         fragments
+    }
+}
+
+/// libwebrtc leaves out the upper encodings of a small picture, whatever was negotiated.
+const fn carried_encodings(source_lines: u16) -> usize {
+    match source_lines {
+        540.. => 3,
+        270.. => 2,
+        _ => 1,
     }
 }
 

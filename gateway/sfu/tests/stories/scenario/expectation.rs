@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use protocol::id::ParticipantId;
 use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
-use protocol::quality::HdReason;
+use protocol::quality::{HdReason, RungReason};
 use protocol::track::MediaKind;
 
 use super::browser::{Browser, Receiver};
@@ -31,6 +31,16 @@ pub(crate) fn is_told_hd(whom: &str, reason: HdReason) -> Verdict {
     Verdict { whom: whom.to_owned(), reason }
 }
 
+/// Expects to be told at last that this keeps somebody's picture at this rung.
+pub(crate) fn is_told_rung(whom: &str, rung: Rung, reason: RungReason) -> Badge {
+    Badge { whom: whom.to_owned(), rung, reason }
+}
+
+/// Expects that what is told of somebody's picture is what is seen, but for the time that pictures travel.
+pub(crate) fn is_told_the_truth_of(whom: &str) -> Truth {
+    Truth { whom: whom.to_owned() }
+}
+
 /// Expects to be taken for a participant on such a network.
 pub(crate) fn is_on(class: NetworkClass) -> Placement {
     Placement { class }
@@ -49,6 +59,8 @@ enum SightCondition {
     LongestFreeze(Duration),
     FirstWithin(Duration),
     FrozenShare(f64),
+    Mostly(Rung),
+    OneFreezeOver(Duration),
 }
 
 impl Sight {
@@ -70,6 +82,16 @@ impl Sight {
     /// In the whole run, no freeze as long as this.
     pub(crate) fn with_freezes_under(self, longest: Duration) -> Self {
         self.with(SightCondition::LongestFreeze(longest))
+    }
+
+    /// In the whole run, nine of ten pictures of so many lines or more.
+    pub(crate) fn mostly(self, rung: Rung) -> Self {
+        self.with(SightCondition::Mostly(rung))
+    }
+
+    /// In every ten seconds, at most one freeze as long as this.
+    pub(crate) fn with_at_most_one_freeze_over(self, long: Duration) -> Self {
+        self.with(SightCondition::OneFreezeOver(long))
     }
 
     /// In the whole run, at most this share of the time frozen.
@@ -106,6 +128,16 @@ pub(crate) struct Verdict {
     reason: HdReason,
 }
 
+pub(crate) struct Badge {
+    whom: String,
+    rung: Rung,
+    reason: RungReason,
+}
+
+pub(crate) struct Truth {
+    whom: String,
+}
+
 pub(crate) struct Placement {
     class: NetworkClass,
 }
@@ -135,13 +167,7 @@ impl Expectation for Sight {
     }
 
     fn judge(&self, run: Run<'_>, whom: Option<ParticipantId>) -> Result<(), String> {
-        let shown = whom
-            .and_then(|whom| run.observer.subscription_to(whom, MediaKind::Video))
-            .and_then(|subscription| match &subscription.receiver {
-                Receiver::Picture(picture) => Some(picture.shown()),
-                Receiver::Voice(_) | Receiver::Pending => None,
-            })
-            .unwrap_or_default();
+        let shown = whom.and_then(|whom| run.observer.shown_of(whom)).unwrap_or_default();
         for condition in &self.conditions {
             let violation = condition.violation(run, shown);
             if let Some(violation) = violation {
@@ -178,6 +204,18 @@ impl SightCondition {
                 let frozen: Duration = freezes(run, shown).into_iter().sum();
                 let share = frozen.as_secs_f64() / (run.until - run.since).as_secs_f64();
                 (share >= most).then(|| format!("frozen {:.1} % of the time", share * 100.0))
+            }
+            Self::Mostly(rung) => {
+                let of_run = shown.iter().filter(|frame| frame.at >= run.since);
+                let (all, large) = of_run.fold((0_u32, 0_u32), |(all, large), frame| {
+                    (all + 1, large + u32::from(frame.lines >= rung.lines()))
+                });
+                (large * 10 < all * 9 || all == 0).then(|| format!("{large} of {all} pictures so large"))
+            }
+            Self::OneFreezeOver(long) => {
+                let count = freezes(run, shown).into_iter().filter(|freeze| *freeze >= long).count();
+                let allowed = ((run.until - run.since).as_secs() / 10).max(1);
+                (count as u64 > allowed).then(|| format!("{count} freezes"))
             }
             Self::FirstWithin(longest) => {
                 let first =
@@ -251,6 +289,49 @@ impl Expectation for Verdict {
             return Ok(());
         }
         Err(format!("is told {told:?} of HD from {}, expected {:?}", self.whom, self.reason))
+    }
+}
+
+impl Expectation for Badge {
+    fn whom(&self) -> Option<&str> {
+        Some(&self.whom)
+    }
+
+    fn judge(&self, run: Run<'_>, whom: Option<ParticipantId>) -> Result<(), String> {
+        let told = whom.and_then(|whom| run.observer.quality_of(whom));
+        let told = told.map(|pair| (pair.rung, pair.rung_reason));
+        if told == Some((self.rung, self.reason)) {
+            return Ok(());
+        }
+        Err(format!("is told {told:?} of {}, expected {:?}", self.whom, (self.rung, self.reason)))
+    }
+}
+
+/// A decision, a round trip and a jitter buffer.
+const TRAVEL: Duration = Duration::from_millis(400);
+
+/// A picture may be a little ahead of the message about it.
+const SOON: Duration = Duration::from_millis(100);
+
+impl Expectation for Truth {
+    fn whom(&self) -> Option<&str> {
+        Some(&self.whom)
+    }
+
+    fn judge(&self, run: Run<'_>, whom: Option<ParticipantId>) -> Result<(), String> {
+        let told: Vec<_> = whom.map(|whom| run.observer.told_of(whom).collect()).unwrap_or_default();
+        let shown = whom.and_then(|whom| run.observer.shown_of(whom)).unwrap_or_default();
+        for frame in shown.iter().filter(|frame| frame.at >= run.since + TRAVEL) {
+            let rung = Rung::at_most(frame.lines);
+            let until = told.partition_point(|(at, _)| *at <= frame.at + SOON);
+            let from = told.partition_point(|(at, _)| *at + TRAVEL <= frame.at).saturating_sub(1);
+            let words = told.get(from..until).unwrap_or_default();
+            if !words.iter().any(|(_, pair)| pair.rung == rung) {
+                let late = frame.at - run.since;
+                return Err(format!("sees {rung} of {} after {late:?} and is told otherwise", self.whom));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -40,7 +40,9 @@ use sfu::sfu::Sfu;
 
 use self::browser::{Browser, Traits};
 use self::expectation::Run;
-pub(crate) use self::expectation::{Expectation, hears, is_on, is_told_hd, sees, sees_nothing_of};
+pub(crate) use self::expectation::{
+    Expectation, hears, is_on, is_told_hd, is_told_rung, is_told_the_truth_of, sees, sees_nothing_of,
+};
 use self::network::{FIRST_PORT, UNKNOWN_COST, address, cost_of, site_profile};
 pub(crate) use self::stranger::{client_hello, garbage};
 pub(crate) use ::link::LinkSettings as Link;
@@ -162,7 +164,12 @@ impl Scenario {
             uplink: Direction::new(self.now, links.0.clone(), seed),
             downlink: Direction::new(self.now, links.1.clone(), seed + 1),
             links,
-            traits: Traits { role: role_of(name), tile_lines: 720, network_cost: UNKNOWN_COST },
+            traits: Traits {
+                role: role_of(name),
+                tile_lines: 720,
+                camera_lines: 720,
+                network_cost: UNKNOWN_COST,
+            },
             reports: 0,
             stage: Stage::Outside,
         });
@@ -202,6 +209,12 @@ impl Scenario {
     /// Shows others in tiles of so many lines.
     pub(crate) fn with_tiles_of(mut self, lines: u16) -> Self {
         self.newcomer().traits.tile_lines = lines;
+        self
+    }
+
+    /// With a camera of so many lines.
+    pub(crate) fn with_camera_of(mut self, lines: u16) -> Self {
+        self.newcomer().traits.camera_lines = lines;
         self
     }
 

@@ -74,7 +74,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(origin: Instant, now: Instant, rng: &mut StdRng) -> Self {
+    pub(super) fn new(origin: Instant, now: Instant, camera_lines: u16, rng: &mut StdRng) -> Self {
         let mut stream = |rid| Stream {
             rid,
             ssrc: rng.random(),
@@ -90,7 +90,7 @@ impl Publisher {
         let encodings = Camera::rids().into_iter().map(&mut stream).collect();
         Self {
             origin,
-            camera: Camera::new(origin, StdRng::seed_from_u64(rng.random())),
+            camera: Camera::new(origin, camera_lines, StdRng::seed_from_u64(rng.random())),
             control: UplinkControl::new(origin),
             voice,
             encodings,

@@ -65,6 +65,16 @@ impl Scenario {
         text.push('\n');
     }
 
+    /// What was told in the present run, and when.
+    fn write_told(&self, text: &mut String, browser: &Browser, other: &Person) {
+        let of_run = browser.told_of(other.id).filter(|(at, _)| *at >= self.run_since);
+        for (index, (at, pair)) in of_run.enumerate() {
+            let lead = if index == 0 { "; was told" } else { "," };
+            let late = (*at - self.run_since).as_secs_f64();
+            let _ = write!(text, "{lead} {} ({:?}) at {late:.2} s", pair.rung, pair.rung_reason);
+        }
+    }
+
     fn write_sight(&self, text: &mut String, browser: &Browser, other: &Person) {
         let quality = browser.quality_of(other.id);
         let _ = write!(text, "  of {}: ", other.name);
@@ -91,6 +101,7 @@ impl Scenario {
                 picture.repaired, picture.key_frame_requests
             );
         }
+        self.write_told(text, browser, other);
         let voice = browser.subscription_to(other.id, MediaKind::Audio);
         if let Some(Receiver::Voice(voice)) = voice.map(|subscription| &subscription.receiver) {
             let gaps: Duration = voice.gaps().iter().map(|gap| gap.length).sum();
