@@ -16,12 +16,14 @@ mod dtls;
 mod forward;
 mod ice;
 pub mod limits;
+mod output;
 mod premises;
 mod room;
 mod rtcp;
 mod rtp;
 pub mod sample;
 mod sdp;
+mod setup_error;
 pub mod sfu;
 mod srtp;
 #[cfg(test)]

@@ -12,8 +12,8 @@ use crate::config::SfuConfig;
 use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::dtls::DtlsCertificate;
+use crate::output::Output;
 use crate::sample::Sample;
-use crate::sfu::Output;
 
 /// What all rooms of a worker share.
 pub(crate) struct Premises {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::id::RoomId;
-use protocol::media_message::{MediaAction, MediaCommand, MediaEvent, MediaReport, NegotiationFailure};
+use protocol::media_message::{MediaAction, MediaCommand, MediaReport, NegotiationFailure};
 use rand::rngs::StdRng;
 use rtc_crypto::providers::AwsLcRsProvider;
 
@@ -20,16 +20,9 @@ use crate::ice::ConnectivityCheck;
 use crate::limits::{MAX_DATAGRAM, MAX_ROOMS};
 use crate::premises::Premises;
 use crate::room::Room;
-use crate::sample::Sample;
 
-/// What the media plane wants done or known.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// To the signaling plane.
-    Event(MediaEvent),
-    /// To the metrics.
-    Sample(Sample),
-}
+pub use crate::output::Output;
+pub use crate::setup_error::SetupError;
 
 /// Whether [`Sfu::fill`] has emptied everything that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +31,6 @@ pub enum Fill {
     Drained,
     /// The slab is full: send it, clear it, and call again.
     More,
-}
-
-/// The media plane cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The DTLS certificate could not be made.
-    #[error("the DTLS certificate could not be made: {0}")]
-    Certificate(String),
 }
 
 /// The media plane of one worker.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rtc_crypto::{HashAlgorithm, RTCCrypto, RTCCryptoProvider};
 use rtc_dtls::crypto::Certificate;
 
-use crate::sfu::SetupError;
+use crate::setup_error::SetupError;
 
 /// A certificate that lives as long as the process: browsers pin it by the fingerprint in each answer.
 #[derive(Clone)]

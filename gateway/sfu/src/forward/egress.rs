@@ -11,19 +11,15 @@ use protocol::units::DataSize;
 use crate::burst::BurstSlab;
 use crate::congestion::{
     CongestionController, Enqueued, Lane, LinkState, Pacer, PacketClass, PacketStatus, ProbeId, Release,
-    Resend, SentPacket, StartRate,
+    Resend, RetransmissionRefusal, SentPacket, StartRate,
 };
 use crate::counters::{Counters, DropReason};
 use crate::forward::layer_switch::Descent;
-use crate::forward::subscription::{Arrival, Departure, Subscription};
+use crate::forward::subscription::{Arrival, Departure, Subscription, SubscriptionIndex};
 use crate::forward::track::Track;
 use crate::limits::MAX_DATAGRAM;
 use crate::rtp::{MAX_PADDING, WrittenHeader, pad};
 use crate::srtp::SrtpSession;
-
-/// A subscription's place among those of its subscriber.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SubscriptionIndex(pub(crate) usize);
 
 /// Padding that makes a packet as long as its neighbours in a burst: neighbours of one frame mostly differ
 /// by a byte, and a byte costs less than a system call.
@@ -159,7 +155,8 @@ impl Egress {
         true
     }
 
-    /// Asks for packets that the subscriber misses.
+    /// Sends packets again that the subscriber misses. `false` where one of them is beyond repair, so that only
+    /// a key frame helps.
     pub(crate) fn resend(
         &mut self,
         now: Instant,
@@ -167,10 +164,11 @@ impl Egress {
         lost: impl Iterator<Item = u16>,
         track: &Track,
         counters: &mut Counters,
-    ) {
+    ) -> bool {
+        let mut is_repaired = true;
         for sequence in lost {
             let Some(subscription) = self.subscriptions.get_mut(index.0).and_then(Option::as_mut) else {
-                return;
+                break;
             };
             let Some(record) = subscription.sent(sequence).copied() else { continue };
             // A lower encoding begins with a key frame of its own; the link could not carry the higher one.
@@ -194,9 +192,19 @@ impl Egress {
                         record.last_sent = now;
                     }
                 }
-                Enqueued::Refused { .. } => counters.drop_one(DropReason::RetransmissionBudget),
+                Enqueued::Refused { reason, .. } => {
+                    counters.drop_one(DropReason::RetransmissionBudget);
+                    is_repaired &= match reason {
+                        RetransmissionRefusal::TooOften => false,
+                        // The subscriber asks again if it still waits.
+                        RetransmissionRefusal::TooOld
+                        | RetransmissionRefusal::UnderWay
+                        | RetransmissionRefusal::OverBudget => true,
+                    };
+                }
             }
         }
+        is_repaired
     }
 
     /// Takes one transport-wide feedback.

@@ -18,8 +18,8 @@ mod subscription;
 mod track;
 
 pub(crate) use active_speaker::ActiveSpeaker;
-pub(crate) use egress::{Egress, Outlet, SubscriptionIndex};
+pub(crate) use egress::{Egress, Outlet};
 pub(crate) use encoding::{Delivery, Encoding, IncomingPacket};
 pub(crate) use layer_switch::Layer;
-pub(crate) use subscription::{Arrival, Subscription, SubscriptionLine, TrackIndex};
+pub(crate) use subscription::{Arrival, Subscription, SubscriptionIndex, SubscriptionLine, TrackIndex};
 pub(crate) use track::Track;

@@ -22,6 +22,10 @@ use crate::srtp::RolloverCounter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TrackIndex(pub(crate) usize);
 
+/// A subscription's place among those of its subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SubscriptionIndex(pub(crate) usize);
+
 /// A packet of a track, just arrived.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {

@@ -4,9 +4,9 @@ use protocol::id::TrackId;
 use protocol::track::{MediaKind, TrackSource};
 
 use crate::directory::ParticipantIndex;
-use crate::forward::egress::SubscriptionIndex;
 use crate::forward::encoding::Encoding;
 use crate::forward::packet_store::PacketNotes;
+use crate::forward::subscription::SubscriptionIndex;
 use crate::sdp::{Codec, Rid};
 
 /// A published track.
