@@ -90,6 +90,9 @@ impl Room {
         premises: &mut Premises,
         out: &mut Vec<u8>,
     ) {
+        if !self.tracks.iter().flatten().any(|track| track.publisher == index) {
+            return;
+        }
         let Some(participant) = self.participants[index.0].as_mut() else { return };
         let rtt = participant.egress.congestion().estimate().rtt;
         let reporter = participant.rtcp_ssrc;

@@ -28,6 +28,10 @@ const STALLED_PACKETS: usize = 8;
 /// Packets missing at a time; beyond that a key frame costs less than the repair.
 const MAX_MISSING: usize = 500;
 
+/// Packets asked for at a time: isolated ones take four bytes each, and a datagram has to hold the requests
+/// of all encodings. The rest is due at once, in the next datagram.
+const MAX_ASKED: usize = 64;
+
 /// What is missing of one stream.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NackGenerator {
@@ -97,7 +101,8 @@ impl NackGenerator {
         let before = self.missing.len();
         self.missing.retain(|missing| !missing.is_hopeless(now, retry));
         self.has_given_up |= self.missing.len() < before;
-        for missing in self.missing.iter_mut().filter(|missing| missing.due(retry) <= now) {
+        let due = self.missing.iter_mut().filter(|missing| missing.due(retry) <= now);
+        for missing in due.take(MAX_ASKED) {
             missing.asked_at = Some(now);
             missing.tries += 1;
             lost.push(SeqNo(missing.sequence as u16));
@@ -231,7 +236,11 @@ mod tests {
     fn the_table_stays_bounded() {
         let sequences: Vec<u64> = (0..2_000).step_by(2).collect();
         let mut generator = after(&sequences);
-        let (asked, given_up) = lost(&mut generator, at(10));
-        assert_eq!((asked.len(), asked.last(), given_up), (MAX_MISSING, Some(&1_997), true));
+        let (first, given_up) = lost(&mut generator, at(10));
+        assert_eq!((first.len(), given_up), (MAX_ASKED, true));
+        let rest =
+            std::iter::from_fn(|| Some(lost(&mut generator, at(10)).0).filter(|asked| !asked.is_empty()));
+        let asked: Vec<u16> = first.into_iter().chain(rest.flatten()).collect();
+        assert_eq!((asked.len(), asked.last()), (MAX_MISSING, Some(&1_997)));
     }
 }
