@@ -50,11 +50,15 @@ pub(crate) enum Place {
     Room { name: Redacted<String>, since: Instant, media: MediaState },
 }
 
-/// Whether media of this session has ever flowed.
+/// Whether media of this session flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MediaState {
+    /// It never has.
     Awaited,
+    /// It does.
     Reached,
+    /// It did; nothing has come for a while, and may come again.
+    Silent,
 }
 
 impl Session {
@@ -100,6 +104,14 @@ impl Session {
         }
     }
 
+    /// Whether the media plane has lost sight of the participant for the moment.
+    pub(crate) fn is_media_silent(&self) -> bool {
+        match &self.place {
+            Place::Room { media, .. } => *media == MediaState::Silent,
+            Place::Lobby => false,
+        }
+    }
+
     /// The participant as others see it; none in the lobby.
     pub(crate) fn as_seen(&self) -> Option<Participant> {
         match &self.place {
@@ -109,7 +121,7 @@ impl Session {
                 name: name.reveal().clone(),
                 role: self.admission.role,
                 network_class: self.network_class,
-                connected: self.connection().is_some(),
+                connected: self.connection().is_some() && !self.is_media_silent(),
             }),
         }
     }

@@ -36,6 +36,10 @@ pub const MAX_STREAMS: usize = 2 * MAX_ENCODINGS * MAX_TRACKS;
 /// address families, and one more behind a NAT that just rebound.
 pub const MAX_VALIDATED_ADDRESSES: usize = 8;
 
+/// A participant that nothing comes from for this long is told to the others. Even a muted page sends a
+/// connectivity check every 2.5 s and reports in between.
+pub const HEARING_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// Without an authenticated check for this long, consent has expired (RFC 7675 §5.1).
 pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
 

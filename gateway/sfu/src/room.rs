@@ -223,6 +223,7 @@ impl Room {
         if !check.is_authentic(&password, premises.crypto()) {
             return premises.counters.drop_one(DropReason::StunUnauthenticated);
         }
+        participant.heard_at = now;
         let is_first = !transport.agent.is_validated();
         let (selection, evicted) = transport.agent.handle_check(now, source, check.nominates());
         if let Some(evicted) = evicted {

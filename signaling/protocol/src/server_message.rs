@@ -192,7 +192,7 @@ pub struct Participant {
     pub role: Role,
     /// The verdict on its network.
     pub network_class: NetworkClass,
-    /// Whether its signaling connection is there; a dropped one may come back.
+    /// Whether its signaling connection is there and its media arrives; both may come back.
     pub connected: bool,
 }
 

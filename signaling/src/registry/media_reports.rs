@@ -91,13 +91,27 @@ impl Registry {
     ) {
         let Some(id) = self.member(room, participant) else { return };
         match state {
-            TransportState::Connected => self.count_first_media(now, id),
-            // The client sees the silence itself, and the media plane says when it gives up.
-            TransportState::Disconnected => {}
+            TransportState::Connected => {
+                self.count_first_media(now, id);
+                self.change_media(id, MediaState::Silent, MediaState::Reached);
+            }
+            // The client sees the silence itself; the others are told whose picture stands still, and why.
+            TransportState::Disconnected => self.change_media(id, MediaState::Reached, MediaState::Silent),
             TransportState::Failed => {
                 self.count(Sample::MediaFailed);
                 self.tell(id, Event::MediaFailed);
             }
+        }
+    }
+
+    /// Moves a participant's media from one state to another, and tells the others what that looks like.
+    fn change_media(&mut self, id: SessionId, from: MediaState, to: MediaState) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Place::Room { media, .. } = &mut session.place
+            && *media == from
+        {
+            *media = to;
+            self.tell_others_of(id);
         }
     }
 

@@ -270,6 +270,20 @@ fn a_dropped_patient_resumes_and_misses_nothing() {
 }
 
 #[test]
+fn others_are_told_of_a_patient_whose_media_fell_silent() {
+    let mut story = Story::in_room();
+    let patient = participant(PATIENT);
+    let transport = |state| MediaReport::Transport { participant: patient, state };
+    story.forgets().media(transport(TransportState::Disconnected)).hears(DOCTOR, &[]);
+    story.media(transport(TransportState::Connected)).hears(DOCTOR, &[]);
+    story.media(transport(TransportState::Disconnected)).hears(DOCTOR, &["participant_changed"]);
+    assert_eq!(story.last(DOCTOR)["connected"], false);
+    story.forgets().media(transport(TransportState::Connected)).hears(DOCTOR, &["participant_changed"]);
+    assert_eq!(story.last(DOCTOR)["connected"], true);
+    story.hears(PATIENT, &[]);
+}
+
+#[test]
 fn a_patient_who_stays_away_is_gone() {
     let mut story = Story::in_room();
     story.media(MediaReport::TrackPublished(camera(false))).drops(PATIENT).forgets();

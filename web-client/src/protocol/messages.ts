@@ -269,7 +269,7 @@ role: Role,
  */
 network_class: NetworkClass,
 /**
- * Whether its signaling connection is there; a dropped one may come back.
+ * Whether its signaling connection is there and its media arrives; both may come back.
  */
 connected: boolean, };
 

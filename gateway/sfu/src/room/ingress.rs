@@ -39,6 +39,7 @@ impl Room {
             Ok(packet) => packet,
             Err(error) => return premises.counters.drop_one(error.into()),
         };
+        participant.heard_at = now;
         let Ok(header) = RtpHeader::parse(packet) else {
             return premises.counters.drop_one(DropReason::RtpMalformed);
         };
@@ -189,14 +190,15 @@ impl Room {
         premises: &mut Premises,
     ) {
         self.now = now;
-        let Some(transport) = self.transport(index) else { return };
-        let Some(srtp) = transport.srtp.as_mut() else {
+        let Some(participant) = self.participants.get_mut(index.0).and_then(Option::as_mut) else { return };
+        let Some(srtp) = participant.transport.as_mut().and_then(|transport| transport.srtp.as_mut()) else {
             return premises.counters.drop_one(DropReason::NoKeys);
         };
         let compound = match srtp.open_rtcp(datagram) {
             Ok(compound) => compound,
             Err(error) => return premises.counters.drop_one(error.into()),
         };
+        participant.heard_at = now;
         for packet in RtcpReader::new(compound) {
             match packet {
                 Ok(packet) => self.handle_feedback(now, index, packet, premises),
@@ -271,8 +273,11 @@ impl Room {
         let counters = &mut premises.counters;
         let mut asked = 0;
         let lost = lost.inspect(|_| asked += 1).map(|sequence| sequence.0);
-        participant.egress.resend(now, place, lost, track, counters);
+        let is_repaired = participant.egress.resend(now, place, lost, track, counters);
         counters.nacks_in += asked;
+        if !is_repaired {
+            self.request_key_frame(now, index, media_ssrc);
+        }
     }
 
     fn handle_key_frame_request(
@@ -283,6 +288,11 @@ impl Room {
         premises: &mut Premises,
     ) {
         premises.counters.key_frame_requests_in += 1;
+        self.request_key_frame(now, index, media_ssrc);
+    }
+
+    /// Asks for a key frame of what a subscriber gets.
+    fn request_key_frame(&mut self, now: Instant, index: ParticipantIndex, media_ssrc: Ssrc) {
         let Some(participant) = self.participants[index.0].as_mut() else { return };
         if !participant.key_frame_allowance.take(now) {
             return;

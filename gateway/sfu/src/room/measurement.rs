@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use protocol::id::ParticipantId;
+use protocol::media_message::{MediaReport, TransportState};
 use protocol::track::MediaKind;
 use protocol::units::Bitrate;
 
@@ -11,9 +12,11 @@ use crate::adapt::{LayerMeasure, Uplink};
 use crate::congestion::Demand;
 use crate::directory::ParticipantIndex;
 use crate::forward::Track;
+use crate::limits::HEARING_TIMEOUT;
 use crate::premises::Premises;
 use crate::room::Room;
 use crate::room::ingress::downlink;
+use crate::room::participant::Hearing;
 use crate::sample::Sample;
 
 /// How often links are sampled for the metrics.
@@ -35,6 +38,7 @@ impl Room {
             self.measure_links(now, index);
         }
         self.report_flows(now);
+        self.report_hearing(now, premises);
         self.request_key_frames(now);
         self.update_speaker(now, premises);
         if self.sample_at <= now {
@@ -74,6 +78,22 @@ impl Room {
                     .current()
                     .map(|layer| crate::adapt::Layer { encoding: layer.encoding, temporal: layer.temporal });
                 self.adaptation.handle_forwarded(now, participant.id, track.id, flowing.into());
+            }
+        }
+    }
+
+    /// Tells of participants that nothing comes from any more, and of those that are back.
+    fn report_hearing(&mut self, now: Instant, premises: &mut Premises) {
+        for participant in self.participants.iter_mut().flatten().filter(|one| one.is_connected()) {
+            let is_silent = now.saturating_duration_since(participant.heard_at) > HEARING_TIMEOUT;
+            let (hearing, state) = if is_silent {
+                (Hearing::Silent, TransportState::Disconnected)
+            } else {
+                (Hearing::Heard, TransportState::Connected)
+            };
+            if participant.hearing != hearing {
+                participant.hearing = hearing;
+                premises.report(self.id, MediaReport::Transport { participant: participant.id, state });
             }
         }
     }

@@ -32,6 +32,15 @@ pub(super) enum Use {
     Subscribes(SubscriptionIndex),
 }
 
+/// Whether anything comes from a participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// It does.
+    Heard,
+    /// Nothing has for a while; it may come back.
+    Silent,
+}
+
 /// One participant on the media plane.
 pub(super) struct Participant {
     pub(super) id: ParticipantId,
@@ -49,6 +58,9 @@ pub(super) struct Participant {
     pub(super) class: NetworkClass,
     /// Its media has begun; measured once, for the join time.
     pub(super) has_sent_media: bool,
+    /// When something authentic last came from it, and whether others were told of a silence since.
+    pub(super) heard_at: Instant,
+    pub(super) hearing: Hearing,
     /// When reports to it are due.
     pub(super) report_at: Option<Instant>,
     /// The SSRC that its RTCP goes out under.
@@ -71,6 +83,8 @@ impl Participant {
             key_frame_allowance: KeyFrameAllowance::default(),
             class: NetworkClass::Unknown,
             has_sent_media: false,
+            heard_at: now,
+            hearing: Hearing::Heard,
             report_at: None,
             rtcp_ssrc,
         }
