@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::close_reason::CloseReason;
 use crate::consult::Admission;
 use crate::limits::{CENSUS_INTERVAL, MAX_MEDIA_BACKLOG};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Refused};
 use crate::registry::{Output, Registry, SessionStep};
 use crate::sample::{Limit, Sample};
 use crate::sample_sink::SampleSink;
@@ -155,12 +155,19 @@ impl ControlLoop {
         }
     }
 
-    /// A reader that is too slow loses its connection, and may resume its session.
+    /// A reader that is too slow loses its connection, and may resume its session. One that is gone has lost
+    /// it already, and is about to say so.
     fn send(&mut self, connection: ConnectionId, message: &ServerMessage) {
         let Some(outbox) = self.outbox_by_connection.get(&connection) else { return };
-        let sent = serde_json::to_string(message).is_ok_and(|text| outbox.push(text).is_ok());
-        if !sent && let Some(outbox) = self.outbox_by_connection.remove(&connection) {
+        let pushed = match serde_json::to_string(message) {
+            Ok(text) => outbox.push(text),
+            Err(error) => return tracing::error!(%error, "a message cannot be written"),
+        };
+        let Err(refused) = pushed else { return };
+        if refused == Refused::Full {
             self.samples.count(Sample::LimitHit(Limit::Outbox));
+        }
+        if let Some(outbox) = self.outbox_by_connection.remove(&connection) {
             outbox.close(CloseReason::TooSlow);
             self.registry.handle_disconnect(Instant::now(), connection);
         }
@@ -204,5 +211,44 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::quality::HdMode;
+    use protocol::server_message::{Response, ResponseEnvelope};
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::limits::MAX_OUTBOX_MESSAGES;
+    use crate::outbox::outbox;
+
+    const CLIENT: ConnectionId = ConnectionId(1);
+
+    fn control_loop() -> (ControlLoop, mpsc::Receiver<Sample>) {
+        let registry = Registry::new(HdMode::Equivalent, 2, StdRng::seed_from_u64(1));
+        let (samples, counted) = mpsc::channel(8);
+        let (commands, records) = (mpsc::channel(1).0, mpsc::channel(1).0);
+        let census = watch::channel(Census::default()).0;
+        (ControlLoop::new(registry, commands, records, SampleSink::new(samples), census), counted)
+    }
+
+    #[tokio::test]
+    async fn only_a_reader_that_is_there_can_be_too_slow() {
+        for (is_gone, expected) in [(false, Some(Sample::LimitHit(Limit::Outbox))), (true, None)] {
+            let (mut control_loop, mut counted) = control_loop();
+            let (outbox, reader) = outbox();
+            control_loop.take(Instant::now(), LoopInput::Connected { connection: CLIENT, outbox });
+            let reader = (!is_gone).then_some(reader);
+            let pong = ServerMessage::Response(ResponseEnvelope { id: 1, response: Response::Pong });
+            for _ in 0..=MAX_OUTBOX_MESSAGES {
+                control_loop.send(CLIENT, &pong);
+            }
+            assert!(control_loop.outbox_by_connection.is_empty(), "the connection ends, gone: {is_gone}");
+            assert_eq!(counted.try_recv().ok(), expected, "gone: {is_gone}");
+            drop(reader);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::close_reason::CloseReason;
 use crate::limits::{MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES};
@@ -30,9 +31,14 @@ pub(crate) enum Outgoing {
     Close(CloseReason),
 }
 
-/// The reader is too slow.
+/// Why a message was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OutboxFull;
+pub(crate) enum Refused {
+    /// The reader is too slow.
+    Full,
+    /// The reader is gone: its connection has ended.
+    Gone,
+}
 
 /// Makes both ends.
 pub(crate) fn outbox() -> (Outbox, OutboxReader) {
@@ -44,13 +50,20 @@ pub(crate) fn outbox() -> (Outbox, OutboxReader) {
 
 impl Outbox {
     /// Adds a message.
-    pub(crate) fn push(&self, text: String) -> Result<(), OutboxFull> {
+    pub(crate) fn push(&self, text: String) -> Result<(), Refused> {
+        // What waits for a reader that is gone says nothing about its speed.
+        if self.sender.is_closed() {
+            return Err(Refused::Gone);
+        }
         let waiting = self.waiting_bytes.load(Ordering::Relaxed);
         if self.sender.capacity() <= 1 || waiting + text.len() > MAX_OUTBOX_BYTES {
-            return Err(OutboxFull);
+            return Err(Refused::Full);
         }
         self.waiting_bytes.fetch_add(text.len(), Ordering::Relaxed);
-        self.sender.try_send(Outgoing::Text(text)).map_err(|_| OutboxFull)
+        self.sender.try_send(Outgoing::Text(text)).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Full,
+            TrySendError::Closed(_) => Refused::Gone,
+        })
     }
 
     /// Ends the connection after what waits.
@@ -77,6 +90,15 @@ mod tests {
 
     fn pushes(outbox: &Outbox, bytes: usize) -> usize {
         (0..).take_while(|_| outbox.push("x".repeat(bytes)).is_ok()).count()
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_not_too_slow() {
+        let (gone, reader) = outbox();
+        assert_eq!(pushes(&gone, 1), MAX_OUTBOX_MESSAGES);
+        assert_eq!(gone.push(String::new()), Err(Refused::Full));
+        drop(reader);
+        assert_eq!(gone.push(String::new()), Err(Refused::Gone));
     }
 
     #[tokio::test]
