@@ -42,5 +42,6 @@ mod store;
 mod token;
 mod token_bucket;
 mod unix_time;
+mod watched_stream;
 
 pub use start::{Census, CensusReader, Signaling, StartError, start};

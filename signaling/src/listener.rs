@@ -19,6 +19,7 @@ use crate::connection_slots::{ConnectionSlot, ConnectionSlots};
 use crate::limits::{HEADER_TIMEOUT, MAX_HEADER_BYTES, MAX_HEADER_FIELDS, UNREAD_TIMEOUT};
 use crate::sample::{Limit, Sample};
 use crate::sample_sink::SampleSink;
+use crate::watched_stream::watched;
 
 /// After a failed accept, such as without free descriptors, wait this long instead of spinning.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(50);
@@ -70,9 +71,9 @@ async fn serve(
     if prepare(&stream).is_err() {
         return;
     }
-    // A connection that says nothing at all is closed before a server is made for it.
+    // A connection that says nothing at all is closed before a server is made for it. That is no hit of a
+    // limit: browsers connect ahead of what they may need.
     if tokio::time::timeout(HEADER_TIMEOUT, stream.readable()).await.is_err() {
-        samples.count(Sample::LimitHit(Limit::HeaderTime));
         return;
     }
     let service = ServiceBuilder::new()
@@ -87,6 +88,7 @@ async fn serve(
         .header_read_timeout(HEADER_TIMEOUT)
         .max_headers(MAX_HEADER_FIELDS)
         .max_buf_size(MAX_HEADER_BYTES);
+    let (stream, watch) = watched(stream);
     let connection =
         server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -101,7 +103,8 @@ async fn serve(
             connection.await
         }
     };
-    if outcome.is_err_and(|error| error.is_timeout()) {
+    // The server gives an idle connection the same time, and the same error.
+    if outcome.is_err_and(|error| error.is_timeout()) && watch.is_begun() {
         samples.count(Sample::LimitHit(Limit::HeaderTime));
     }
 }

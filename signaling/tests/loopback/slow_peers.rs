@@ -41,6 +41,30 @@ async fn slow_and_silent_connections_are_closed() {
 }
 
 #[tokio::test]
+async fn only_a_header_that_began_runs_out_of_time() {
+    const REQUEST: &str = "GET /x HTTP/1.1\r\nhost: x\r\n\r\n";
+    let patience = Duration::from_secs(7);
+    let [mut idle, mut slow, mut second] =
+        [Gateway::start().await, Gateway::start().await, Gateway::start().await];
+    tokio::join!(
+        until_closed(&idle, "", patience),
+        until_closed(&idle, REQUEST, patience),
+        until_closed(&slow, "GET /x HTTP/1.1\r\nhost:", patience),
+        async {
+            let mut stream = TcpStream::connect(second.signaling.local_address).await.expect("a connection");
+            stream.write_all(REQUEST.as_bytes()).await.expect("written");
+            stream.read_u8().await.expect("an answer");
+            stream.write_all(b"GET /").await.expect("written");
+            let end = tokio::time::timeout(patience, stream.read_to_end(&mut Vec::new())).await;
+            assert!(end.is_ok(), "still open after half of a second header");
+        },
+    );
+    assert!(!idle.has_counted(Limit::HeaderTime), "browsers hold idle connections");
+    slow.counted(Sample::LimitHit(Limit::HeaderTime)).await;
+    second.counted(Sample::LimitHit(Limit::HeaderTime)).await;
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
     let mut gateway = Gateway::start().await;
     let request = format!(

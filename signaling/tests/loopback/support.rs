@@ -12,8 +12,9 @@ use protocol::media_message::{
 use serde_json::{Value, json};
 use signaling::config::SignalingConfig;
 use signaling::media_link::{MediaEnd, MediaLink};
-use signaling::sample::Sample;
+use signaling::sample::{Limit, Sample};
 use signaling::{Signaling, start};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -139,6 +140,12 @@ impl Gateway {
         .await;
     }
 
+    /// Whether a limit is among what was counted until now.
+    pub(crate) fn has_counted(&mut self, limit: Limit) -> bool {
+        std::iter::from_fn(|| self.signaling.samples.try_recv().ok())
+            .any(|sample| sample == Sample::LimitHit(limit))
+    }
+
     /// Waits until a sample is counted.
     pub(crate) async fn counted(&mut self, sample: Sample) {
         within(async { while self.signaling.samples.recv().await.expect("samples go on") != sample {} })
@@ -218,6 +225,14 @@ impl Client {
                 Some(Ok(Message::Close(None)) | Err(_)) | None => return Err(1006),
                 Some(Ok(_)) => {}
             }
+        }
+    }
+
+    /// Sends bytes that no WebSocket library would.
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
+        match self.socket.get_mut() {
+            MaybeTlsStream::Plain(stream) => stream.write_all(bytes).await.expect("an open connection"),
+            other => panic!("loopback has no TLS: {other:?}"),
         }
     }
 
