@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use protocol::id::{ConsultId, ParticipantId};
 use protocol::track::Role;
 use rand::TryRng;
@@ -147,13 +148,23 @@ async fn find(front: &Front, id: &str) -> Result<Consult, Problem> {
 }
 
 async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        Ok(Err(_)) => {
-            Err(ProblemCode::BodyTooLarge.because(format!("a body has at most {MAX_BODY_BYTES} bytes")))
-        }
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body.into_data_stream())).await {
+        Ok(outcome) => outcome,
         Err(_) => Err(ProblemCode::BodyTimeout.because("the body took too long")),
     }
+}
+
+async fn collect(mut pieces: BodyDataStream) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| ProblemCode::MalformedBody.because("the body breaks off"))?;
+        if piece.len() > MAX_BODY_BYTES - body.len() {
+            let detail = format!("a body has at most {MAX_BODY_BYTES} bytes");
+            return Err(ProblemCode::BodyTooLarge.because(detail));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -15,6 +15,7 @@ pub(crate) struct Problem {
 /// Why a request failed. The words are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProblemCode {
+    MalformedBody,
     MalformedJson,
     InvalidField,
     Unauthorized,
@@ -42,7 +43,8 @@ pub(crate) struct ProblemBody {
 impl ProblemCode {
     /// Every code, in the order of the reference.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
+        Self::MalformedBody,
         Self::MalformedJson,
         Self::InvalidField,
         Self::Unauthorized,
@@ -59,6 +61,7 @@ impl ProblemCode {
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::MalformedBody => "malformed_body",
             Self::MalformedJson => "malformed_json",
             Self::InvalidField => "invalid_field",
             Self::Unauthorized => "unauthorized",
@@ -76,7 +79,7 @@ impl ProblemCode {
 
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::MalformedJson => StatusCode::BAD_REQUEST,
+            Self::MalformedBody | Self::MalformedJson => StatusCode::BAD_REQUEST,
             Self::InvalidField | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::OriginRefused => StatusCode::FORBIDDEN,
@@ -118,8 +121,8 @@ impl IntoResponse for Problem {
             ProblemCode::UpgradeRequired => {
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             }
-            ProblemCode::BodyTimeout | ProblemCode::BodyTooLarge => {
-                // The rest of the body is not wanted.
+            ProblemCode::MalformedBody | ProblemCode::BodyTimeout | ProblemCode::BodyTooLarge => {
+                // The rest of the body is not wanted, or nobody knows where it ends.
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

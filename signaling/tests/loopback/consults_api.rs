@@ -1,8 +1,10 @@
 //! The API of consults over real HTTP: what it makes, what it refuses and how it says so.
 
-use crate::support::{Gateway, token_of};
+use crate::support::{API_KEY, Gateway, token_of};
 use serde_json::{Value, json};
 use signaling::sample::{AuthFailure, Limit, Sample};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const CONSULTS: &str = "/api/v1/consults";
 
@@ -93,6 +95,27 @@ async fn bad_requests_are_refused_with_a_stable_code() {
         let problem: Value = response.json().await.expect("JSON");
         assert_eq!(problem["code"], code, "{method} {path} {shown}");
     }
+}
+
+#[tokio::test]
+async fn a_body_of_broken_chunks_is_not_called_too_large() {
+    let mut gateway = Gateway::start().await;
+    let head = format!(
+        "POST {CONSULTS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {API_KEY}\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    for body in ["g\r\n", "2\r\n{}x\r\n0\r\n\r\n", "ffffffffffffffffff\r\n"] {
+        let mut stream = TcpStream::connect(gateway.signaling.local_address).await.expect("a connection");
+        stream.write_all(format!("{head}{body}").as_bytes()).await.expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer, and the end");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{body:?}: {answer}");
+        assert!(answer.contains(r#""code":"malformed_body""#), "{body:?}: {answer}");
+    }
+    assert!(!gateway.has_counted(Limit::BodySize));
+    let long = " ".repeat(64 * 1024 + 1);
+    let refused = gateway.request("POST", CONSULTS).body(long).send().await.expect("an answer");
+    assert_eq!(refused.status(), 413);
+    gateway.counted(Sample::LimitHit(Limit::BodySize)).await;
 }
 
 #[tokio::test]
