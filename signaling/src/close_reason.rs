@@ -9,6 +9,10 @@ pub(crate) enum CloseReason {
     Left,
     /// The gateway stops.
     GoingAway,
+    /// What comes is not the WebSocket protocol.
+    ProtocolViolation,
+    /// A text is not UTF-8.
+    InvalidText,
     /// A message exceeds its bound.
     MessageTooBig,
     /// The first message was no hello, or of a version that is not spoken.
@@ -30,9 +34,11 @@ pub(crate) enum CloseReason {
 impl CloseReason {
     /// Every one, in the order of the reference.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Left,
         Self::GoingAway,
+        Self::ProtocolViolation,
+        Self::InvalidText,
         Self::MessageTooBig,
         Self::Unspoken,
         Self::Unauthorized,
@@ -47,6 +53,8 @@ impl CloseReason {
         match self {
             Self::Left => 1000,
             Self::GoingAway => 1001,
+            Self::ProtocolViolation => 1002,
+            Self::InvalidText => 1007,
             Self::MessageTooBig => 1009,
             Self::Unspoken => 4400,
             Self::Unauthorized => 4401,
@@ -62,6 +70,8 @@ impl CloseReason {
         match self {
             Self::Left => "left",
             Self::GoingAway => "going away",
+            Self::ProtocolViolation => "protocol violation",
+            Self::InvalidText => "text is not UTF-8",
             Self::MessageTooBig => "message too big",
             Self::Unspoken => "hello of a spoken version expected",
             Self::Unauthorized => "unauthorized",

@@ -17,6 +17,10 @@ pub(crate) const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// One message that the socket does not take in this time means that nobody reads.
 pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// After a breach of the WebSocket protocol nothing more can be read. What is unread makes closing a reset, which may
+/// overtake the close frame: it gets this head start, the round trip of a bad network.
+pub(crate) const BREACH_LINGER: Duration = Duration::from_secs(1);
+
 /// A consult that just ended is remembered for as long as a hello may be on its way with older knowledge.
 pub(crate) const ENDED_MEMORY: Duration = Duration::from_secs(60);
 
@@ -65,7 +69,7 @@ pub(crate) const MAX_OUTBOX_MESSAGES: usize = 64;
 /// Bytes that wait for a slow reader.
 pub(crate) const MAX_OUTBOX_BYTES: usize = 256 * 1024;
 
-/// The header of a request, or the first byte of a connection.
+/// The header of a request, or the first byte of one: browsers hold idle connections that they may never use.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The body of a request.

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::stream::FusedStream;
 use protocol::PROTOCOL_VERSION;
 use protocol::client_message::{ClientEnvelope, ClientMessage, Hello};
 use protocol::server_message::{ErrorCode, Response, ResponseEnvelope};
+use tungstenite::error::ProtocolError;
 
 use crate::close_reason::CloseReason;
 use crate::consult::Admission;
 use crate::control_loop::LoopInput;
 use crate::front::{Front, Pass};
-use crate::limits::{MESSAGE_BURST, MESSAGE_RATE, MISS_DELAY, SEND_TIMEOUT, SILENCE_TIMEOUT};
+use crate::limits::{BREACH_LINGER, MESSAGE_BURST, MESSAGE_RATE, MISS_DELAY, SEND_TIMEOUT, SILENCE_TIMEOUT};
 use crate::message_type::{client_message_type, error_text};
 use crate::outbox::{OutboxReader, Outgoing, outbox};
 use crate::sample::{AuthFailure, Limit, Sample};
@@ -96,6 +98,8 @@ impl Socket {
             None => return ControlFlow::Break(None),
         };
         if let Message::Close(_) = message {
+            // The answer to a close goes out with the next read.
+            let _ = tokio::time::timeout(SEND_TIMEOUT, self.socket.recv()).await;
             return ControlFlow::Break(None);
         }
         if !self.bucket.take(MESSAGE_LIMIT, Instant::now()) {
@@ -165,19 +169,20 @@ impl Socket {
     }
 
     fn broken(&self, error: &axum::Error) -> ControlFlow<End> {
-        // The library's own error lies within axum's; only one kind is worth telling apart.
-        let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-        if text.contains("too long") || text.contains("too big") {
+        let reason = breach(error);
+        if reason == Some(CloseReason::MessageTooBig) {
             self.count_limit(Limit::MessageSize);
-            return ControlFlow::Break(Some(CloseReason::MessageTooBig));
         }
-        ControlFlow::Break(None)
+        ControlFlow::Break(reason)
     }
 
     async fn close(&mut self, reason: CloseReason) {
         let frame = CloseFrame { code: reason.code(), reason: reason.as_str().into() };
         let closing = async {
             if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
+                if self.socket.is_terminated() {
+                    tokio::time::sleep(BREACH_LINGER).await;
+                }
                 // Reading until the peer's close lets ours arrive before the socket is reset.
                 while let Some(Ok(_)) = self.socket.recv().await {}
             }
@@ -187,6 +192,18 @@ impl Socket {
 
     fn count_limit(&self, limit: Limit) {
         self.front.samples.count(Sample::LimitHit(limit));
+    }
+}
+
+/// What a peer did wrong, where a read failed for that; `None` where the connection is just gone.
+fn breach(error: &axum::Error) -> Option<CloseReason> {
+    // The library's own error lies within axum's.
+    match std::error::Error::source(error)?.downcast_ref()? {
+        tungstenite::Error::Capacity(_) => Some(CloseReason::MessageTooBig),
+        tungstenite::Error::Utf8(_) => Some(CloseReason::InvalidText),
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        tungstenite::Error::Protocol(_) => Some(CloseReason::ProtocolViolation),
+        _ => None,
     }
 }
 
