@@ -138,8 +138,8 @@ impl NackGenerator {
 
 impl Missing {
     fn due(&self, retry: Duration) -> Instant {
-        // What has not come yet is asked for ever more slowly: a publisher that rations repairs needs the time.
-        let pause = retry * (u32::from(self.tries) + 1) / 2;
+        // After three tries ever more slowly: a publisher that rations repairs needs the time.
+        let pause = retry * (u32::from(self.tries) / 2).max(1);
         let again = self.asked_at.map_or(self.noticed_at + REORDER_GRACE, |asked_at| asked_at + pause);
         again.min(self.noticed_at + MAX_AGE)
     }
@@ -198,7 +198,7 @@ mod tests {
             requests.extend(asked.iter().map(|_| millis));
             given_up
         });
-        assert_eq!(requests, [10, 60, 135, 235, 360, 510, 685, 885]);
+        assert_eq!(requests, [10, 60, 110, 160, 260, 360, 510, 660, 860]);
         assert_eq!(given_up, Some(1_000));
         assert_eq!((generator.poll_timeout(), lost(&mut generator, at(2_000))), (None, (vec![], false)));
     }

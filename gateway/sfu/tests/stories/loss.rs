@@ -69,7 +69,7 @@ fn ten_percent_toward_a_subscriber_cost_no_lines() {
 #[test]
 fn ten_percent_both_ways_leave_a_picture_that_moves() {
     let moves =
-        |whom| sees(whom).at_least(P180).with_frame_rate_over(20.0).with_at_most_one_freeze_over(ms(500));
+        |whom| sees(whom).at_least(P180).with_frame_rate_over(10.0).with_at_most_one_freeze_over(ms(500));
     for seed in 3..8 {
         call_with_loss(seed, 0.1)
             .expect("patient", moves("doctor"))
