@@ -1,9 +1,10 @@
 //! Rooms of more than two: everybody sees everybody, whoever comes and goes.
 
 use protocol::ladder::Rung::P180;
+use protocol::media_message::TransportState;
 use protocol::network_class::NetworkClass::Wired;
 
-use crate::scenario::{Link, Scenario, hears, ms, secs, sees, sees_nothing_of};
+use crate::scenario::{Link, Scenario, hears, is_told_to_be, ms, secs, sees, sees_nothing_of};
 
 const EIGHT: [&str; 8] =
     ["doctor", "patient", "nurse", "interpreter", "daughter", "son", "specialist", "student"];
@@ -22,6 +23,26 @@ fn all_see_and_hear_each_other(story: Scenario, names: &[&str]) -> Scenario {
                 .expect(observer, hears(name).with_gaps_under(ms(100)))
         })
     })
+}
+
+#[test]
+fn who_falls_silent_is_told_to_the_others_until_heard_again() {
+    Scenario::new(9)
+        .participant("doctor")
+        .on(Link::wired())
+        .participant("patient")
+        .on(Link::wired())
+        .run_for(secs(5))
+        .expect("patient", is_told_to_be(TransportState::Connected))
+        .change("patient", Link::wired().outage())
+        .run_for(secs(3))
+        .expect("patient", is_told_to_be(TransportState::Connected))
+        .run_for(secs(2))
+        .expect("patient", is_told_to_be(TransportState::Disconnected))
+        .expect("doctor", is_told_to_be(TransportState::Connected))
+        .change("patient", Link::wired())
+        .run_for(secs(3))
+        .expect("patient", is_told_to_be(TransportState::Connected));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use protocol::id::ParticipantId;
 use protocol::ladder::Rung;
+use protocol::media_message::TransportState;
 use protocol::network_class::NetworkClass;
 use protocol::quality::{HdReason, RungReason};
 use protocol::track::MediaKind;
@@ -44,6 +45,11 @@ pub(crate) fn is_told_the_truth_of(whom: &str) -> Truth {
 /// Expects to be taken for a participant on such a network.
 pub(crate) fn is_on(class: NetworkClass) -> Placement {
     Placement { class }
+}
+
+/// Expects that others are told this of one's own transport.
+pub(crate) fn is_told_to_be(state: TransportState) -> Reachability {
+    Reachability { state }
 }
 
 pub(crate) struct Sight {
@@ -140,6 +146,10 @@ pub(crate) struct Truth {
 
 pub(crate) struct Placement {
     class: NetworkClass,
+}
+
+pub(crate) struct Reachability {
+    state: TransportState,
 }
 
 /// The run that is judged.
@@ -332,6 +342,19 @@ impl Expectation for Truth {
             }
         }
         Ok(())
+    }
+}
+
+impl Expectation for Reachability {
+    fn whom(&self) -> Option<&str> {
+        None
+    }
+
+    fn judge(&self, run: Run<'_>, _whom: Option<ParticipantId>) -> Result<(), String> {
+        match run.observer.transport() {
+            Some(state) if state == self.state => Ok(()),
+            state => Err(format!("is told to be {state:?}, expected {:?}", self.state)),
+        }
     }
 }
 

@@ -41,7 +41,8 @@ use sfu::sfu::Sfu;
 use self::browser::{Browser, Traits};
 use self::expectation::Run;
 pub(crate) use self::expectation::{
-    Expectation, hears, is_on, is_told_hd, is_told_rung, is_told_the_truth_of, sees, sees_nothing_of,
+    Expectation, hears, is_on, is_told_hd, is_told_rung, is_told_the_truth_of, is_told_to_be, sees,
+    sees_nothing_of,
 };
 use self::network::{FIRST_PORT, UNKNOWN_COST, address, cost_of, site_profile};
 pub(crate) use self::stranger::{client_hello, garbage};
