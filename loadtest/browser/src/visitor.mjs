@@ -24,6 +24,16 @@ const FLAGS = [
   "--disable-background-timer-throttling",
 ];
 
+/** Runs in the page: keeps its newest connection where a test can ask it for statistics. */
+function keepConnection() {
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...configuration) {
+      super(...configuration);
+      window.tvgConnection = this;
+    }
+  };
+}
+
 /** What a fake camera shows: the browser's own pattern, or a file. */
 export const Camera = {
   pattern: () => ["--use-fake-device-for-media-stream=fps=30"],
@@ -58,6 +68,7 @@ export class Visitor {
     });
     const context = await browser.newContext({ viewport, locale, permissions: ["camera", "microphone"] });
     await context.addInitScript(frameMonitor);
+    await context.addInitScript(keepConnection);
     return new Visitor(name, place, browser, await context.newPage(), directory);
   }
 
