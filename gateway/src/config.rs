@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use protocol::network_class::NetworkClass;
-use protocol::quality::HdMode;
+use protocol::quality::{AdaptationPolicy, HdMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sfu::limits::MAX_PARTICIPANTS;
@@ -126,6 +126,10 @@ pub struct PolicyConfig {
     /// measurement agrees; `strict` takes 5G to 5G only.
     #[schemars(with = "String")]
     pub hd_mode: HdMode,
+    /// Which rules choose the pictures: `two_loop`, or a yardstick to measure it against: `fixed_by_class`
+    /// takes 720 or 360 lines by class alone, `bandwidth_only` takes what the latest estimate pays for.
+    #[schemars(with = "String")]
+    pub adaptation: AdaptationPolicy,
     /// Take a claim of 5G that nothing attests for proof. For demonstrations only.
     pub accept_unattested_5g: bool,
     /// Address ranges whose network class the operator vouches for, such as

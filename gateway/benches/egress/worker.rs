@@ -8,7 +8,7 @@ use gateway::udp_socket::{ReceiveBatch, UdpSocket};
 use protocol::id::{ParticipantId, RoomId, TrackId};
 use protocol::media_message::{MediaAction, MediaCommand, MediaReport, SubscriptionWish};
 use protocol::network_class::NetworkClass;
-use protocol::quality::HdMode;
+use protocol::quality::{AdaptationPolicy, HdMode};
 use protocol::track::Role;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -63,6 +63,7 @@ impl Worker {
         let config = SfuConfig {
             candidates: vec![gateway],
             hd_mode: HdMode::Equivalent,
+            adaptation: AdaptationPolicy::default(),
             site_profiles: vec![wired],
             accept_unattested_5g: false,
         };

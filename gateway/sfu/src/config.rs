@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 use protocol::network_class::NetworkClass;
-use protocol::quality::HdMode;
+use protocol::quality::{AdaptationPolicy, HdMode};
 
 /// Settings of one media worker's share of the media plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct SfuConfig {
     pub candidates: Vec<SocketAddr>,
     /// Which pairs may have HD at all.
     pub hd_mode: HdMode,
+    /// Which rules choose the pictures.
+    pub adaptation: AdaptationPolicy,
     /// Address ranges whose network class the operator vouches for; the first match counts.
     pub site_profiles: Vec<SiteProfile>,
     /// Take an unattested claim of 5G for proof. For demonstrations only.

@@ -9,7 +9,7 @@ use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
 use protocol::media_message::EncoderLimit;
 use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
-use protocol::quality::{HdMode, HdReason, PairQuality, RungReason, UplinkPlan};
+use protocol::quality::{AdaptationPolicy, HdMode, HdReason, PairQuality, RungReason, UplinkPlan};
 use protocol::track::{Role, TrackSource};
 use protocol::units::Bitrate;
 use sfu::adapt::{
@@ -74,6 +74,7 @@ impl Sim {
         let config = SfuConfig {
             candidates: Vec::new(),
             hd_mode: mode,
+            adaptation: AdaptationPolicy::default(),
             site_profiles: vec![
                 profile("10.5.0.0/16", NetworkClass::FiveG),
                 profile("10.1.0.0/16", NetworkClass::Wired),

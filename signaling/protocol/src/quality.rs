@@ -20,6 +20,19 @@ pub enum HdMode {
     Strict,
 }
 
+/// Which rules choose the pictures of a room. All but the first are yardsticks to measure the first against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AdaptationPolicy {
+    /// Network class and measurement permit HD, slowly; measured bandwidth chooses the rung, fast.
+    #[default]
+    TwoLoop,
+    /// 720 lines between two HD-grade classes, 360 lines otherwise, whatever the links carry.
+    FixedByClass,
+    /// The best rung that the latest estimate pays for, whatever the classes; nothing is held.
+    BandwidthOnly,
+}
+
 /// Why a directed pair has HD permission, or has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]

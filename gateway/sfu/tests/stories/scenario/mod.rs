@@ -29,7 +29,7 @@ use ::link::{Link as Direction, LinkSettings};
 use protocol::id::{ParticipantId, RoomId};
 use protocol::media_message::{MediaAction, MediaCommand};
 use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
-use protocol::quality::HdMode;
+use protocol::quality::{AdaptationPolicy, HdMode};
 use protocol::track::{Role, Track};
 use protocol::units::Bitrate;
 use rand::SeedableRng;
@@ -131,6 +131,7 @@ impl Scenario {
         let config = SfuConfig {
             candidates: vec![SocketAddr::from(GATEWAY)],
             hd_mode,
+            adaptation: AdaptationPolicy::default(),
             site_profiles: NetworkClass::ALL.into_iter().filter_map(site_profile).collect(),
             accept_unattested_5g: false,
         };
