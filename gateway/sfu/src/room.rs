@@ -1,6 +1,8 @@
 //! A room: its participants, their tracks, and the one place where packets and policy meet. `forward`
 //! moves packets, `adaptation` decides, and the room carries what one must know to the other.
 
+mod connection;
+mod decisions;
 mod ingress;
 mod measurement;
 mod negotiation;
@@ -9,28 +11,23 @@ mod participant;
 mod payload_types;
 mod reports;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::id::{ParticipantId, RoomId, TrackId};
-use protocol::media_message::{MediaAction, MediaReport, NegotiationFailure, TransportState};
+use protocol::media_message::{MediaAction, MediaReport, NegotiationFailure};
 use protocol::network_class::NetworkClass;
 use protocol::quality::PairQuality;
 use protocol::track::{MediaKind, Role};
 use rand::RngExt;
 
-use crate::adapt::{AdaptOutput, Adaptation};
-use crate::counters::{Census, DropReason};
+use crate::adapt::Adaptation;
+use crate::counters::Census;
 use crate::directory::{ParticipantIndex, RoomIndex, Seat};
-use crate::dtls::DtlsEvent;
-use crate::forward::{ActiveSpeaker, Layer, SubscriptionIndex, Track, TrackIndex};
-use crate::ice::{ConnectivityCheck, Selection};
+use crate::forward::{ActiveSpeaker, SubscriptionIndex, Track, TrackIndex};
 use crate::limits::MAX_PARTICIPANTS;
 use crate::premises::Premises;
 use crate::room::participant::{Participant, Use};
 use crate::rtp::Ssrc;
-use crate::sample::{JoinStage, Sample, TransportFailure};
-use crate::srtp::SrtpSession;
 use crate::transport::Transport;
 
 /// How often encodings are looked at: a picture that stops is missed after a tenth of a second.
@@ -206,188 +203,6 @@ impl Room {
         }
     }
 
-    /// Takes a connectivity check that names this room's participant and is not trusted yet.
-    pub(crate) fn handle_check(
-        &mut self,
-        now: Instant,
-        index: ParticipantIndex,
-        source: SocketAddr,
-        mut check: ConnectivityCheck,
-        premises: &mut Premises,
-    ) {
-        self.now = now;
-        let seat = self.seat(index);
-        let Some(participant) = self.participants.get_mut(index.0).and_then(Option::as_mut) else { return };
-        let Some(transport) = participant.transport.as_mut() else { return };
-        let password = transport.agent.credentials().password.clone();
-        if !check.is_authentic(&password, premises.crypto()) {
-            return premises.counters.drop_one(DropReason::StunUnauthenticated);
-        }
-        participant.heard_at = now;
-        let is_first = !transport.agent.is_validated();
-        let (selection, evicted) = transport.agent.handle_check(now, source, check.nominates());
-        if let Some(evicted) = evicted {
-            premises.directory.strike_address(evicted, seat);
-        }
-        premises.directory.list_address(source, seat);
-        transport.dtls.handle_validated(now);
-        if let Some(response) = check.response(source, &password, premises.crypto()) {
-            transport.send(source, response);
-        }
-        let (id, offered_at, selected) = (participant.id, transport.offered_at, transport.agent.selected());
-        if selection == Selection::Changed {
-            self.adaptation.handle_address(now, id, source.ip());
-        }
-        if let Some(network) = check.network_info().filter(|_| selected == Some(source)) {
-            self.adaptation.handle_network_cost(now, id, network.network_id, network.cost);
-        }
-        self.apply_decisions(now, premises);
-        if is_first {
-            let class = self.class(index);
-            let elapsed = now.saturating_duration_since(offered_at);
-            premises.sample(Sample::JoinStage { stage: JoinStage::Ice, elapsed, class });
-        }
-    }
-
-    /// Takes a DTLS datagram from a validated address.
-    pub(crate) fn handle_dtls(
-        &mut self,
-        now: Instant,
-        index: ParticipantIndex,
-        datagram: &[u8],
-        premises: &mut Premises,
-    ) {
-        self.now = now;
-        let mut events = Vec::new();
-        let Some(transport) = self.transport(index) else { return };
-        if !transport.handle_dtls(now, datagram, &mut events) {
-            premises.counters.drop_one(DropReason::DtlsRefused);
-        }
-        self.handle_dtls_events(now, index, events, premises);
-    }
-
-    fn handle_dtls_events(
-        &mut self,
-        now: Instant,
-        index: ParticipantIndex,
-        events: Vec<DtlsEvent>,
-        premises: &mut Premises,
-    ) {
-        for event in events {
-            match event {
-                DtlsEvent::Connected { profile, keying_material } => {
-                    match SrtpSession::from_dtls(profile, &keying_material) {
-                        Ok(srtp) => self.connected(now, index, srtp, premises),
-                        Err(_) => self.fail_transport(index, TransportFailure::Dtls, premises),
-                    }
-                }
-                DtlsEvent::Failed => self.fail_transport(index, TransportFailure::Dtls, premises),
-                // The client closed it on purpose: it leaves by signaling, or negotiates anew.
-                DtlsEvent::Closed => self.drop_transport(index, premises),
-            }
-        }
-    }
-
-    fn connected(
-        &mut self,
-        now: Instant,
-        index: ParticipantIndex,
-        srtp: SrtpSession,
-        premises: &mut Premises,
-    ) {
-        let class = self.class(index);
-        let Some(participant) = self.participants[index.0].as_mut() else { return };
-        let Some(transport) = participant.transport.as_mut() else { return };
-        transport.srtp = Some(srtp);
-        let elapsed = now.saturating_duration_since(transport.offered_at);
-        participant.egress.begin(now, class);
-        participant.report_at = Some(now + reports::INTERVAL);
-        let report = MediaReport::Transport { participant: participant.id, state: TransportState::Connected };
-        premises.sample(Sample::JoinStage { stage: JoinStage::Dtls, elapsed, class });
-        premises.report(self.id, report);
-    }
-
-    fn fail_transport(&mut self, index: ParticipantIndex, cause: TransportFailure, premises: &mut Premises) {
-        let Some(participant) = self.participants[index.0].as_ref() else { return };
-        let report = MediaReport::Transport { participant: participant.id, state: TransportState::Failed };
-        premises.sample(Sample::TransportFailed { cause });
-        premises.report(self.id, report);
-        self.drop_transport(index, premises);
-    }
-
-    fn drop_transport(&mut self, index: ParticipantIndex, premises: &mut Premises) {
-        let seat = self.seat(index);
-        let Some(participant) = self.participants[index.0].as_mut() else { return };
-        if let Some(transport) = participant.transport.take() {
-            premises.directory.strike_ufrag(&transport.agent.credentials().ufrag);
-            transport.agent.validated().for_each(|address| premises.directory.strike_address(address, seat));
-            participant.forget_streams();
-        }
-    }
-
-    /// Carries out what policy has decided.
-    fn apply_decisions(&mut self, now: Instant, premises: &mut Premises) {
-        while let Some(output) = self.adaptation.poll_output() {
-            match output {
-                AdaptOutput::Forward { subscriber, track, target } => {
-                    self.retarget(now, subscriber, track, target.into());
-                }
-                AdaptOutput::Uplink { publisher, plan } => {
-                    premises.report(self.id, MediaReport::UplinkPlan { participant: publisher, plan });
-                }
-                AdaptOutput::Quality { subscriber, pairs } => {
-                    premises.report(self.id, MediaReport::Quality { participant: subscriber, pairs });
-                }
-                AdaptOutput::NetworkClass { participant, from, to } => {
-                    self.reclassify(participant, to);
-                    premises.sample(Sample::NetworkClassChanged { from, to });
-                    premises.report(self.id, MediaReport::NetworkClass { participant, class: to });
-                }
-                AdaptOutput::Hd { from, to } => premises.sample(Sample::HdDecided { from, to }),
-                AdaptOutput::RungChanged { from, to, cause } => {
-                    premises.sample(Sample::RungChanged { from, to, cause });
-                }
-                AdaptOutput::Demand { subscriber, floor, current, next } => {
-                    self.demand(now, subscriber, floor, current, next);
-                }
-            }
-        }
-    }
-
-    fn reclassify(&mut self, id: ParticipantId, class: NetworkClass) {
-        if let Some(index) = self.participant_index(id)
-            && let Some(participant) = self.participants[index.0].as_mut()
-        {
-            participant.class = class;
-        }
-    }
-
-    fn retarget(
-        &mut self,
-        now: Instant,
-        subscriber: ParticipantId,
-        track: TrackId,
-        target: Option<crate::adapt::Layer>,
-    ) {
-        let Some(index) = self.participant_index(subscriber) else { return };
-        let Some(track) = self.track_index(track).and_then(|place| self.tracks[place.0].as_mut()) else {
-            return;
-        };
-        let Some((_, place)) = track.subscribers.iter().find(|(one, _)| *one == index) else { return };
-        let Some(participant) = self.participants[index.0].as_mut() else { return };
-        let descent = participant.egress.descent(*place, track, now);
-        let target = target.map(|layer| Layer { encoding: layer.encoding, temporal: layer.temporal });
-        let Some(subscription) = participant.egress.subscription(*place) else { return };
-        subscription.set_target(target, descent);
-        // Ask at once: waiting for the next tick would cost a fifth of a second of picture.
-        if let Some(wanted) = subscription.awaits_key_frame()
-            && let Some(encoding) = track.encodings.get_mut(usize::from(wanted))
-            && encoding.ssrc.is_some()
-        {
-            encoding.key_frames.request(now);
-        }
-    }
-
     /// Takes note that time has passed.
     pub(crate) fn handle_timeout(&mut self, now: Instant, premises: &mut Premises) {
         self.now = now;
@@ -409,21 +224,6 @@ impl Room {
             self.adaptation.handle_timeout(now);
         }
         self.apply_decisions(now, premises);
-    }
-
-    fn handle_transport_timeout(&mut self, now: Instant, index: ParticipantIndex, premises: &mut Premises) {
-        let Some(transport) = self.transport(index) else { return };
-        if transport.agent.expires_at() <= now {
-            let cause = if transport.agent.is_validated() {
-                TransportFailure::ConsentExpired
-            } else {
-                TransportFailure::IceTimeout
-            };
-            return self.fail_transport(index, cause, premises);
-        }
-        let mut events = Vec::new();
-        transport.handle_timeout(now, &mut events);
-        self.handle_dtls_events(now, index, events, premises);
     }
 
     /// Notes that something happened; `false` where that was noted already.

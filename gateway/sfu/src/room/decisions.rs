@@ -1,0 +1,78 @@
+//! How what policy has decided is carried out.
+
+use std::time::Instant;
+
+use protocol::id::{ParticipantId, TrackId};
+use protocol::media_message::MediaReport;
+use protocol::network_class::NetworkClass;
+
+use super::Room;
+use crate::adapt::AdaptOutput;
+use crate::forward::Layer;
+use crate::premises::Premises;
+use crate::sample::Sample;
+
+impl Room {
+    /// Carries out what policy has decided.
+    pub(super) fn apply_decisions(&mut self, now: Instant, premises: &mut Premises) {
+        while let Some(output) = self.adaptation.poll_output() {
+            match output {
+                AdaptOutput::Forward { subscriber, track, target } => {
+                    self.retarget(now, subscriber, track, target.into());
+                }
+                AdaptOutput::Uplink { publisher, plan } => {
+                    premises.report(self.id, MediaReport::UplinkPlan { participant: publisher, plan });
+                }
+                AdaptOutput::Quality { subscriber, pairs } => {
+                    premises.report(self.id, MediaReport::Quality { participant: subscriber, pairs });
+                }
+                AdaptOutput::NetworkClass { participant, from, to } => {
+                    self.reclassify(participant, to);
+                    premises.sample(Sample::NetworkClassChanged { from, to });
+                    premises.report(self.id, MediaReport::NetworkClass { participant, class: to });
+                }
+                AdaptOutput::Hd { from, to } => premises.sample(Sample::HdDecided { from, to }),
+                AdaptOutput::RungChanged { from, to, cause } => {
+                    premises.sample(Sample::RungChanged { from, to, cause });
+                }
+                AdaptOutput::Demand { subscriber, floor, current, next } => {
+                    self.demand(now, subscriber, floor, current, next);
+                }
+            }
+        }
+    }
+
+    fn reclassify(&mut self, id: ParticipantId, class: NetworkClass) {
+        if let Some(index) = self.participant_index(id)
+            && let Some(participant) = self.participants[index.0].as_mut()
+        {
+            participant.class = class;
+        }
+    }
+
+    fn retarget(
+        &mut self,
+        now: Instant,
+        subscriber: ParticipantId,
+        track: TrackId,
+        target: Option<crate::adapt::Layer>,
+    ) {
+        let Some(index) = self.participant_index(subscriber) else { return };
+        let Some(track) = self.track_index(track).and_then(|place| self.tracks[place.0].as_mut()) else {
+            return;
+        };
+        let Some((_, place)) = track.subscribers.iter().find(|(one, _)| *one == index) else { return };
+        let Some(participant) = self.participants[index.0].as_mut() else { return };
+        let descent = participant.egress.descent(*place, track, now);
+        let target = target.map(|layer| Layer { encoding: layer.encoding, temporal: layer.temporal });
+        let Some(subscription) = participant.egress.subscription(*place) else { return };
+        subscription.set_target(target, descent);
+        // Ask at once: waiting for the next tick would cost a fifth of a second of picture.
+        if let Some(wanted) = subscription.awaits_key_frame()
+            && let Some(encoding) = track.encodings.get_mut(usize::from(wanted))
+            && encoding.ssrc.is_some()
+        {
+            encoding.key_frames.request(now);
+        }
+    }
+}
