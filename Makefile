@@ -65,7 +65,7 @@ test-browser: binaries browser-client
 	npm --prefix loadtest/browser test
 
 sim: ## Whole calls against the media plane, on virtual time
-	cargo test -p sfu --tests
+	cargo test -p sfu -p lab --tests
 
 bench: build-packages ## Cost per forwarded packet
 	cargo bench -p gateway

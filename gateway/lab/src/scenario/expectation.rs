@@ -13,46 +13,46 @@ use super::browser::{Browser, Receiver};
 use super::picture_receiver::Shown;
 
 /// Expects to see somebody.
-pub(crate) fn sees(whom: &str) -> Sight {
+pub fn sees(whom: &str) -> Sight {
     Sight { whom: whom.to_owned(), conditions: Vec::new() }
 }
 
 /// Expects not to see somebody, who may well be heard.
-pub(crate) fn sees_nothing_of(whom: &str) -> Sight {
+pub fn sees_nothing_of(whom: &str) -> Sight {
     Sight { whom: whom.to_owned(), conditions: vec![SightCondition::AtMost(Rung::AudioOnly)] }
 }
 
 /// Expects to hear somebody.
-pub(crate) fn hears(whom: &str) -> Hearing {
+pub fn hears(whom: &str) -> Hearing {
     Hearing { whom: whom.to_owned(), longest_gap: Duration::from_millis(60) }
 }
 
 /// Expects to be told this of the HD permission toward somebody's picture.
-pub(crate) fn is_told_hd(whom: &str, reason: HdReason) -> Verdict {
+pub fn is_told_hd(whom: &str, reason: HdReason) -> Verdict {
     Verdict { whom: whom.to_owned(), reason }
 }
 
 /// Expects to be told at last that this keeps somebody's picture at this rung.
-pub(crate) fn is_told_rung(whom: &str, rung: Rung, reason: RungReason) -> Badge {
+pub fn is_told_rung(whom: &str, rung: Rung, reason: RungReason) -> Badge {
     Badge { whom: whom.to_owned(), rung, reason }
 }
 
 /// Expects that what is told of somebody's picture is what is seen, but for the time that pictures travel.
-pub(crate) fn is_told_the_truth_of(whom: &str) -> Truth {
+pub fn is_told_the_truth_of(whom: &str) -> Truth {
     Truth { whom: whom.to_owned() }
 }
 
 /// Expects to be taken for a participant on such a network.
-pub(crate) fn is_on(class: NetworkClass) -> Placement {
+pub fn is_on(class: NetworkClass) -> Placement {
     Placement { class }
 }
 
 /// Expects that others are told this of one's own transport.
-pub(crate) fn is_told_to_be(state: TransportState) -> Reachability {
+pub fn is_told_to_be(state: TransportState) -> Reachability {
     Reachability { state }
 }
 
-pub(crate) struct Sight {
+pub struct Sight {
     whom: String,
     conditions: Vec<SightCondition>,
 }
@@ -71,42 +71,42 @@ enum SightCondition {
 
 impl Sight {
     /// In the last second, a picture of so many lines or more.
-    pub(crate) fn at_least(self, rung: Rung) -> Self {
+    pub fn at_least(self, rung: Rung) -> Self {
         self.with(SightCondition::AtLeast(rung))
     }
 
     /// In the last second, no picture of more lines.
-    pub(crate) fn at_most(self, rung: Rung) -> Self {
+    pub fn at_most(self, rung: Rung) -> Self {
         self.with(SightCondition::AtMost(rung))
     }
 
     /// In the last second, so many frames or more.
-    pub(crate) fn with_frame_rate_over(self, frames: f64) -> Self {
+    pub fn with_frame_rate_over(self, frames: f64) -> Self {
         self.with(SightCondition::FrameRate(frames))
     }
 
     /// In the whole run, no freeze as long as this.
-    pub(crate) fn with_freezes_under(self, longest: Duration) -> Self {
+    pub fn with_freezes_under(self, longest: Duration) -> Self {
         self.with(SightCondition::LongestFreeze(longest))
     }
 
     /// In the whole run, nine of ten pictures of so many lines or more.
-    pub(crate) fn mostly(self, rung: Rung) -> Self {
+    pub fn mostly(self, rung: Rung) -> Self {
         self.with(SightCondition::Mostly(rung))
     }
 
     /// In every ten seconds, at most one freeze as long as this.
-    pub(crate) fn with_at_most_one_freeze_over(self, long: Duration) -> Self {
+    pub fn with_at_most_one_freeze_over(self, long: Duration) -> Self {
         self.with(SightCondition::OneFreezeOver(long))
     }
 
     /// In the whole run, at most this share of the time frozen.
-    pub(crate) fn with_frozen_share_under(self, share: f64) -> Self {
+    pub fn with_frozen_share_under(self, share: f64) -> Self {
         self.with(SightCondition::FrozenShare(share))
     }
 
     /// The first picture of the run came in this time.
-    pub(crate) fn first_within(self, longest: Duration) -> Self {
+    pub fn first_within(self, longest: Duration) -> Self {
         self.with(SightCondition::FirstWithin(longest))
     }
 
@@ -116,52 +116,52 @@ impl Sight {
     }
 }
 
-pub(crate) struct Hearing {
+pub struct Hearing {
     whom: String,
     longest_gap: Duration,
 }
 
 impl Hearing {
     /// In the whole run, no gap as long as this.
-    pub(crate) fn with_gaps_under(mut self, longest: Duration) -> Self {
+    pub fn with_gaps_under(mut self, longest: Duration) -> Self {
         self.longest_gap = longest;
         self
     }
 }
 
-pub(crate) struct Verdict {
+pub struct Verdict {
     whom: String,
     reason: HdReason,
 }
 
-pub(crate) struct Badge {
+pub struct Badge {
     whom: String,
     rung: Rung,
     reason: RungReason,
 }
 
-pub(crate) struct Truth {
+pub struct Truth {
     whom: String,
 }
 
-pub(crate) struct Placement {
+pub struct Placement {
     class: NetworkClass,
 }
 
-pub(crate) struct Reachability {
+pub struct Reachability {
     state: TransportState,
 }
 
 /// The run that is judged.
 #[derive(Clone, Copy)]
-pub(crate) struct Run<'a> {
+pub struct Run<'a> {
     pub(super) observer: &'a Browser,
     pub(super) since: Instant,
     pub(super) until: Instant,
 }
 
 /// An expectation, whatever it is about.
-pub(crate) trait Expectation {
+pub trait Expectation {
     /// Whom it is about, besides the observer.
     fn whom(&self) -> Option<&str>;
 

@@ -16,7 +16,7 @@ use rtc_shared::TransportProtocol;
 const FIRST_BYTES: [u8; 9] = [0, 1, 20, 22, 23, 64, 128, 129, 255];
 
 /// Noise that begins like each protocol in turn, of all sizes that a path carries.
-pub(crate) fn garbage(seed: u64, count: usize) -> Vec<Vec<u8>> {
+pub fn garbage(seed: u64, count: usize) -> Vec<Vec<u8>> {
     let mut rng = StdRng::seed_from_u64(seed);
     (0..count)
         .map(|number| {
@@ -29,7 +29,7 @@ pub(crate) fn garbage(seed: u64, count: usize) -> Vec<Vec<u8>> {
 }
 
 /// The first flight of a DTLS client that has none of the call's secrets.
-pub(crate) fn client_hello() -> Vec<u8> {
+pub fn client_hello() -> Vec<u8> {
     #[expect(
         clippy::disallowed_methods,
         reason = "an Instant can only be made by the clock; its value is never used"

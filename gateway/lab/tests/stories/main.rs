@@ -6,6 +6,7 @@ mod hd_by_class;
 mod hostile;
 mod loss;
 mod rooms;
-mod scenario;
 mod small_publisher;
 mod uplink_step;
+
+use lab::scenario;

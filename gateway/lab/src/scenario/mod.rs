@@ -40,13 +40,13 @@ use sfu::sfu::Sfu;
 
 use self::browser::{Browser, Traits};
 use self::expectation::Run;
-pub(crate) use self::expectation::{
+pub use self::expectation::{
     Expectation, hears, is_on, is_told_hd, is_told_rung, is_told_the_truth_of, is_told_to_be, sees,
     sees_nothing_of,
 };
 use self::network::{FIRST_PORT, UNKNOWN_COST, address, cost_of, site_profile};
-pub(crate) use self::stranger::{client_hello, garbage};
-pub(crate) use ::link::LinkSettings as Link;
+pub use self::stranger::{client_hello, garbage};
+pub use ::link::LinkSettings as Link;
 
 /// Where the media plane listens.
 const GATEWAY: ([u8; 4], u16) = ([192, 0, 2, 1], 3_478);
@@ -54,19 +54,23 @@ const GATEWAY: ([u8; 4], u16) = ([192, 0, 2, 1], 3_478);
 /// More turns than this at one instant mean that the media plane asks to be called at once, over and over.
 const MAX_TURNS: u32 = 2_000;
 
-pub(crate) fn ms(millis: u64) -> Duration {
+/// So many milliseconds.
+pub fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub(crate) fn secs(seconds: u64) -> Duration {
+/// So many seconds.
+pub fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub(crate) fn kbps(rate: u64) -> Bitrate {
+/// So many kbit/s.
+pub fn kbps(rate: u64) -> Bitrate {
     Bitrate::kbps(rate)
 }
 
-pub(crate) fn mbps(rate: u64) -> Bitrate {
+/// So many Mbit/s.
+pub fn mbps(rate: u64) -> Bitrate {
     Bitrate::mbps(rate)
 }
 
@@ -90,7 +94,7 @@ enum Stage {
 }
 
 /// A story in the making.
-pub(crate) struct Scenario {
+pub struct Scenario {
     origin: Instant,
     now: Instant,
     run_since: Instant,
@@ -117,12 +121,12 @@ struct Spray {
 
 impl Scenario {
     /// A room with nobody in it; `seed` repeats losses, jitter and pictures.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self::in_mode(seed, HdMode::Equivalent)
     }
 
     /// The same, where the operator chose this mode.
-    pub(crate) fn in_mode(seed: u64, hd_mode: HdMode) -> Self {
+    pub fn in_mode(seed: u64, hd_mode: HdMode) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "an Instant can only be made by the clock; its value is never used"
@@ -155,7 +159,7 @@ impl Scenario {
     }
 
     /// Somebody who joins when the story goes on; what follows describes them.
-    pub(crate) fn participant(mut self, name: &str) -> Self {
+    pub fn participant(mut self, name: &str) -> Self {
         let index = self.people.len();
         let links = (LinkSettings::wired(), LinkSettings::wired());
         let seed = self.seed.wrapping_mul(1_000) + 2 * index as u64;
@@ -183,18 +187,18 @@ impl Scenario {
     }
 
     /// The same link in both directions.
-    pub(crate) fn on(self, link: LinkSettings) -> Self {
+    pub fn on(self, link: LinkSettings) -> Self {
         self.on_links(link.clone(), link)
     }
 
     /// An uplink and a downlink.
-    pub(crate) fn on_links(mut self, uplink: LinkSettings, downlink: LinkSettings) -> Self {
+    pub fn on_links(mut self, uplink: LinkSettings, downlink: LinkSettings) -> Self {
         self.newcomer().links = (uplink, downlink);
         self
     }
 
     /// On a network that the operator vouches for: its address is in a range of that class.
-    pub(crate) fn class(mut self, class: NetworkClass) -> Self {
+    pub fn class(mut self, class: NetworkClass) -> Self {
         let index = self.people.len() - 1;
         let newcomer = self.newcomer();
         newcomer.address = address(class, index, 0);
@@ -203,42 +207,44 @@ impl Scenario {
     }
 
     /// With the network cost that its browser tells in connectivity checks.
-    pub(crate) fn network_cost(mut self, cost: u16) -> Self {
+    pub fn network_cost(mut self, cost: u16) -> Self {
         self.newcomer().traits.network_cost = cost;
         self
     }
 
     /// Shows others in tiles of so many lines.
-    pub(crate) fn with_tiles_of(mut self, lines: u16) -> Self {
+    pub fn with_tiles_of(mut self, lines: u16) -> Self {
         self.newcomer().traits.tile_lines = lines;
         self
     }
 
     /// With a camera of so many lines.
-    pub(crate) fn with_camera_of(mut self, lines: u16) -> Self {
+    pub fn with_camera_of(mut self, lines: u16) -> Self {
         self.newcomer().traits.camera_lines = lines;
         self
     }
 
     /// Changes both directions of somebody's link.
-    pub(crate) fn change(self, name: &str, link: LinkSettings) -> Self {
+    pub fn change(self, name: &str, link: LinkSettings) -> Self {
         self.change_uplink(name, link.clone()).change_downlink(name, link)
     }
 
-    pub(crate) fn change_uplink(mut self, name: &str, link: LinkSettings) -> Self {
+    /// Changes somebody's uplink.
+    pub fn change_uplink(mut self, name: &str, link: LinkSettings) -> Self {
         let now = self.now;
         self.person(name).uplink.set(now, link);
         self
     }
 
-    pub(crate) fn change_downlink(mut self, name: &str, link: LinkSettings) -> Self {
+    /// Changes somebody's downlink.
+    pub fn change_downlink(mut self, name: &str, link: LinkSettings) -> Self {
         let now = self.now;
         self.person(name).downlink.set(now, link);
         self
     }
 
     /// Somebody's device goes over to another network: another address, another class.
-    pub(crate) fn hand_over(mut self, name: &str, class: NetworkClass) -> Self {
+    pub fn hand_over(mut self, name: &str, class: NetworkClass) -> Self {
         let now = self.now;
         let index = self.index_of(name);
         let person = &mut self.people[index];
@@ -252,7 +258,7 @@ impl Scenario {
     }
 
     /// Somebody's page or shell reports the network it is on.
-    pub(crate) fn reports(mut self, name: &str, class: NetworkClass) -> Self {
+    pub fn reports(mut self, name: &str, class: NetworkClass) -> Self {
         let person = self.person(name);
         person.reports += 1;
         let report =
@@ -264,7 +270,7 @@ impl Scenario {
     }
 
     /// Somebody leaves for good.
-    pub(crate) fn leave(mut self, name: &str) -> Self {
+    pub fn leave(mut self, name: &str) -> Self {
         let index = self.index_of(name);
         let person = &mut self.people[index];
         person.stage = Stage::Gone;
@@ -275,28 +281,28 @@ impl Scenario {
     }
 
     /// From here on, a stranger's datagrams reach the gateway, one of them every `interval`, in turn.
-    pub(crate) fn sprayed_with(mut self, datagrams: Vec<(SocketAddr, Vec<u8>)>, interval: Duration) -> Self {
+    pub fn sprayed_with(mut self, datagrams: Vec<(SocketAddr, Vec<u8>)>, interval: Duration) -> Self {
         self.spraying = Some(Spray { datagrams, interval, next: self.now, count: 0 });
         self
     }
 
     /// The address that somebody is seen at.
-    pub(crate) fn address_of(&self, name: &str) -> SocketAddr {
+    pub fn address_of(&self, name: &str) -> SocketAddr {
         self.people[self.index_of(name)].address
     }
 
     /// Datagrams that the gateway has sent to an address where nobody of the story is.
-    pub(crate) fn sent_to(&self, address: SocketAddr) -> usize {
+    pub fn sent_to(&self, address: SocketAddr) -> usize {
         self.strayed.get(&address).copied().unwrap_or_default()
     }
 
     /// The media plane's own counts.
-    pub(crate) fn counters(&self) -> &sfu::counters::Counters {
+    pub fn counters(&self) -> &sfu::counters::Counters {
         self.sfu.counters()
     }
 
     /// What is there at this moment.
-    pub(crate) fn census(&self) -> sfu::counters::Census {
+    pub fn census(&self) -> sfu::counters::Census {
         self.sfu.census()
     }
 
@@ -311,7 +317,7 @@ impl Scenario {
     }
 
     /// Lets time pass.
-    pub(crate) fn run_for(mut self, duration: Duration) -> Self {
+    pub fn run_for(mut self, duration: Duration) -> Self {
         self.admit();
         self.run_since = self.now;
         let end = self.now + duration;
@@ -347,7 +353,7 @@ impl Scenario {
 
     /// Asserts what somebody experienced since the last [`Self::run_for`] began.
     #[track_caller]
-    pub(crate) fn expect(self, name: &str, expectation: impl Expectation) -> Self {
+    pub fn expect(self, name: &str, expectation: impl Expectation) -> Self {
         let person = &self.people[self.index_of(name)];
         let Stage::InCall(observer) = &person.stage else { panic!("{name} is not in the call") };
         let run = Run { observer, since: self.run_since, until: self.now };
