@@ -129,10 +129,13 @@ impl Room {
         if place >= MAX_PARTICIPANTS {
             return;
         }
-        let participant = Some(Participant::new(now, id, role, Ssrc(premises.rng.random())));
+        let mut participant = Participant::new(now, id, role, Ssrc(premises.rng.random()));
+        if let Some(pace) = self.adaptation.least_pace() {
+            participant.egress.keep_pace(now, pace);
+        }
         match self.participants.get_mut(place) {
-            Some(seat) => *seat = participant,
-            None => self.participants.push(participant),
+            Some(seat) => *seat = Some(participant),
+            None => self.participants.push(Some(participant)),
         }
         self.adaptation.handle_join(now, id, role);
     }

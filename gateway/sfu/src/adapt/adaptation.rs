@@ -11,6 +11,7 @@ use protocol::media_message::EncoderLimit;
 use protocol::network_class::{NetworkClass, NetworkReport};
 use protocol::quality::{EncodingPlan, HdReason, PairQuality, RungReason, UplinkPlan};
 use protocol::track::Role;
+use protocol::units::Bitrate;
 
 use super::allocate::allocate;
 use super::badge::{rung_reason, visible_rung};
@@ -22,6 +23,7 @@ use super::participant::{Participant, SPENDABLE};
 use super::published_track::{Publication, Track};
 use super::room_state::{Pair, RoomState, Subscription};
 use super::snapshot::{RoomSnapshot, SourceSnapshot};
+use super::strategy::{Steps, Strategy};
 use super::uplink::{SourceNeeds, plan_uplink};
 use crate::config::{SfuConfig, SiteProfile};
 use crate::sample::SwitchCause;
@@ -42,7 +44,7 @@ impl Adaptation {
         Self {
             site_profiles: config.site_profiles.clone(),
             accept_unattested_5g: config.accept_unattested_5g,
-            room: RoomState::new(config.hd_mode),
+            room: RoomState::new(config.hd_mode, Strategy::of(config.adaptation)),
             outputs: VecDeque::new(),
             next_tick: None,
         }
@@ -174,7 +176,8 @@ impl Adaptation {
         let Some(participant) = self.room.participants.get_mut(&subscriber) else { return };
         let state_before = participant.downlink.map(|before| before.state);
         participant.measure_downlink(now, downlink);
-        if state_before == Some(downlink.state) {
+        let is_minor = state_before == Some(downlink.state);
+        if is_minor && self.room.strategy.steps == Steps::Held {
             let sources = self.room.sources(now);
             self.step(now, &snapshot_of(sources), subscriber, None);
         } else {
@@ -237,6 +240,12 @@ impl Adaptation {
         self.outputs.pop_front()
     }
 
+    /// The pace to send at where the estimate falls below it; `None` where the estimate rules.
+    #[must_use]
+    pub fn least_pace(&self) -> Option<Bitrate> {
+        self.room.strategy.least_pace()
+    }
+
     /// The verdict on a participant's network.
     #[must_use]
     pub fn verdict(&self, participant: ParticipantId) -> Option<Verdict> {
@@ -293,11 +302,12 @@ impl Adaptation {
 
     fn permit(&mut self, now: Instant) {
         let evidence = self.room.pair_evidence();
+        let strategy = self.room.strategy;
         let pairs = &mut self.room.pairs;
         pairs.retain(|key, _| evidence.binary_search_by_key(key, |(key, _)| *key).is_ok());
         for (key, evidence) in evidence {
             let pair = pairs.entry(key).or_insert_with(Pair::new);
-            pair.decision = pair.permission.evaluate(now, &evidence);
+            pair.decision = strategy.permit(now, &mut pair.permission, &evidence);
             let to = pair.decision.reason;
             let from = pair.said.replace(to);
             if from != Some(to) {
@@ -359,7 +369,10 @@ impl Adaptation {
         let audio = self.room.audio_reserve(id);
         let Some(participant) = self.room.participants.get_mut(&id) else { return };
         let link = participant.link_view(audio);
-        participant.allocator.step(now, room, &subscriber, ideal, &link);
+        match self.room.strategy.steps {
+            Steps::Held => participant.allocator.step(now, room, &subscriber, ideal, &link),
+            Steps::AtOnce => participant.allocator.follow(ideal),
+        }
         let decided: Vec<(TrackId, Option<Layer>)> =
             participant.demands.iter().copied().zip(participant.allocator.layers()).collect();
         for ((track, layer), demand) in decided.into_iter().zip(&subscriber.demands) {

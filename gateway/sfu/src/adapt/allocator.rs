@@ -126,6 +126,12 @@ impl Allocator {
         }
     }
 
+    /// Takes over an allocation as it is.
+    pub(super) fn follow(&mut self, ideal: Option<&[Option<Layer>]>) {
+        let Some(ideal) = ideal else { return };
+        self.memory = ideal.iter().map(|layer| Memory { layer: *layer, ..Memory::default() }).collect();
+    }
+
     /// The layers as decided, one per demand.
     pub fn layers(&self) -> impl Iterator<Item = Option<Layer>> {
         self.memory.iter().map(|memory| memory.layer)

@@ -22,6 +22,7 @@ pub mod policy;
 mod published_track;
 mod room_state;
 mod snapshot;
+mod strategy;
 mod uplink;
 
 pub use adaptation::Adaptation;

@@ -113,7 +113,7 @@ const fn presence() -> PairCap {
 }
 
 /// The temporal layer at which nothing is left out.
-const FULL_RATE: u8 = 2;
+pub(super) const FULL_RATE: u8 = 2;
 
 #[cfg(test)]
 mod tests {

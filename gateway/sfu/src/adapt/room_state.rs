@@ -18,6 +18,7 @@ use super::participant::Participant;
 use super::policy;
 use super::published_track::{Publication, Track};
 use super::snapshot::{DemandSnapshot, Pricing, Priority, SourceSnapshot, SubscriberSnapshot, fills};
+use super::strategy::{Spending, Steps, Strategy};
 use super::uplink::UplinkWish;
 
 /// One subscription to a video track.
@@ -51,6 +52,7 @@ pub(super) struct Pair {
 /// All of it. Bounded by the room's own limits on participants, tracks and subscriptions.
 pub(super) struct RoomState {
     pub(super) mode: HdMode,
+    pub(super) strategy: Strategy,
     pub(super) participants: BTreeMap<ParticipantId, Participant>,
     pub(super) tracks: BTreeMap<TrackId, Track>,
     pub(super) subscriptions: BTreeMap<(ParticipantId, TrackId), Subscription>,
@@ -67,9 +69,10 @@ impl Pair {
 }
 
 impl RoomState {
-    pub(super) fn new(mode: HdMode) -> Self {
+    pub(super) fn new(mode: HdMode, strategy: Strategy) -> Self {
         Self {
             mode,
+            strategy,
             participants: BTreeMap::new(),
             tracks: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
@@ -103,8 +106,8 @@ impl RoomState {
         else {
             return policy::PairCap { rung: Rung::AudioOnly, sustained: Rung::AudioOnly, max_temporal: 0 };
         };
-        let cap =
-            policy::cap(self.mode, *source, from.classifier.verdict().class, to.classifier.verdict().class);
+        let (from_class, to_class) = (from.classifier.verdict().class, to.classifier.verdict().class);
+        let cap = self.strategy.cap(self.mode, *source, from_class, to_class);
         let sustained = to.has_lasting_room(now) && from.has_lasting_order(now);
         policy::PairCap { rung: if sustained { cap.sustained } else { cap.rung }, ..cap }
     }
@@ -154,8 +157,14 @@ impl RoomState {
             })
         });
         SubscriberSnapshot {
-            budget: participant.budget(self.audio_reserve(subscriber)),
-            pricing: Pricing::Growing(participant.allocator.raise_margin(now)),
+            budget: match self.strategy.spending {
+                Spending::Estimated => participant.budget(self.audio_reserve(subscriber)),
+                Spending::Unlimited => Bitrate::MAX,
+            },
+            pricing: match self.strategy.steps {
+                Steps::Held => Pricing::Growing(participant.allocator.raise_margin(now)),
+                Steps::AtOnce => Pricing::Measured,
+            },
             demands: demands.collect(),
         }
     }
@@ -171,7 +180,12 @@ impl RoomState {
                 Some(UplinkWish {
                     cap: self.planned_cap(now, *subscriber, track),
                     max_lines: subscription.max_lines,
-                    budget: participant.recent_budget(now, self.audio_reserve(*subscriber)),
+                    budget: match self.strategy.spending {
+                        Spending::Estimated => {
+                            participant.recent_budget(now, self.audio_reserve(*subscriber))
+                        }
+                        Spending::Unlimited => None,
+                    },
                 })
             })
             .collect()

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use protocol::network_class::NetworkClass;
 use protocol::track::MediaKind;
-use protocol::units::DataSize;
+use protocol::units::{Bitrate, DataSize};
 
 use crate::burst::BurstSlab;
 use crate::congestion::{
-    CongestionController, Enqueued, Lane, LinkState, Pacer, PacketClass, PacketStatus, ProbeId, Release,
-    Resend, RetransmissionRefusal, SentPacket, StartRate,
+    CongestionController, Enqueued, Lane, LinkState, Pace, Pacer, PacketClass, PacketStatus, ProbeId,
+    Release, Resend, RetransmissionRefusal, SentPacket, StartRate,
 };
 use crate::counters::{Counters, DropReason};
 use crate::forward::layer_switch::Descent;
@@ -43,6 +43,8 @@ pub(crate) struct Egress {
     /// The epoch of absolute send times.
     epoch: Instant,
     video: VideoFlow,
+    /// The pace to keep whatever the estimate says.
+    least_pace: Option<Bitrate>,
     /// Pictures were spoilt since somebody last asked: their key frames are wanted.
     wants_key_frames: bool,
 }
@@ -72,6 +74,7 @@ impl Egress {
             subscriptions: Vec::new(),
             epoch: now,
             video: VideoFlow::Open,
+            least_pace: None,
             wants_key_frames: false,
         }
     }
@@ -79,8 +82,19 @@ impl Egress {
     /// Starts the estimate anew: the class is known by now, and nothing has been sent yet.
     pub(crate) fn begin(&mut self, now: Instant, class: NetworkClass) {
         self.congestion = CongestionController::new(now, StartRate::of(class));
-        let _ = self.pacer.set_pace(now, self.congestion.pace());
         self.steer(now);
+    }
+
+    /// Sends at this pace even where the estimate is below it, and into the dark, too.
+    pub(crate) fn keep_pace(&mut self, now: Instant, least: Bitrate) {
+        self.least_pace = Some(least);
+        self.steer(now);
+    }
+
+    fn pace(&self) -> Pace {
+        let pace = self.congestion.pace();
+        let least = self.least_pace.unwrap_or(Bitrate::ZERO);
+        Pace { rate: pace.rate.max(least), ..pace }
     }
 
     pub(crate) fn congestion(&mut self) -> &mut CongestionController {
@@ -222,10 +236,11 @@ impl Egress {
 
     /// Lets the pacer follow what congestion control has concluded.
     pub(crate) fn steer(&mut self, now: Instant) {
-        let dropped = self.pacer.set_pace(now, self.congestion.pace());
+        let dropped = self.pacer.set_pace(now, self.pace());
         let video = match self.congestion.estimate().state {
-            LinkState::FeedbackLost => VideoFlow::Stopped,
-            LinkState::Starting
+            LinkState::FeedbackLost if self.least_pace.is_none() => VideoFlow::Stopped,
+            LinkState::FeedbackLost
+            | LinkState::Starting
             | LinkState::Steady
             | LinkState::Overusing
             | LinkState::Recovering

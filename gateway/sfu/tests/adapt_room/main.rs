@@ -1,0 +1,6 @@
+//! The decisions of a room against simulated links: what each participant would come to see, and when.
+
+mod decisions;
+mod drives;
+mod policies;
+mod simulation;
