@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use protocol::id::RoomId;
+use protocol::id::{ParticipantId, RoomId};
 use protocol::media_message::{MediaAction, MediaCommand, MediaReport, NegotiationFailure};
+use protocol::units::Bitrate;
 use rand::rngs::StdRng;
 use rtc_crypto::providers::AwsLcRsProvider;
 
@@ -204,6 +205,13 @@ impl Sfu {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.premises.counters
+    }
+
+    /// What the downlink of a participant is believed to carry, for those who compare it with what it does.
+    #[must_use]
+    pub fn downlink_estimate(&self, room: RoomId, participant: ParticipantId) -> Option<Bitrate> {
+        let index = self.indices_by_room.get(&room)?;
+        self.rooms.get(index.0)?.as_ref()?.downlink_estimate(participant)
     }
 
     /// What is there at this moment.

@@ -47,6 +47,12 @@ impl Room {
         }
     }
 
+    /// What the downlink of a participant is believed to carry.
+    pub(crate) fn downlink_estimate(&self, participant: ParticipantId) -> Option<Bitrate> {
+        let participant = self.participants.get(self.participant_index(participant)?.0)?.as_ref()?;
+        participant.is_connected().then(|| participant.egress.congestion().estimate().target)
+    }
+
     fn measure_links(&mut self, now: Instant, index: ParticipantIndex) {
         let Some(participant) = self.participants[index.0].as_mut() else { return };
         if !participant.is_connected() {
