@@ -9,31 +9,29 @@ use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
 use protocol::media_message::EncoderLimit;
 use protocol::network_class::{NetworkClass, NetworkReport};
-use protocol::quality::{EncodingPlan, HdReason, PairQuality, RungReason, UplinkPlan};
+use protocol::quality::{PairQuality, RungReason};
 use protocol::track::Role;
 use protocol::units::Bitrate;
 
 use super::allocate::allocate;
-use super::badge::{rung_reason, visible_rung};
+use super::announcement::told_plan;
 use super::classifier::{NetworkClassifier, ReportRefused, Verdict};
-use super::demand::demand;
 use super::measurement::{Downlink, LayerMeasure, Uplink};
-use super::output::{AdaptOutput, ForwardTarget, Layer};
-use super::participant::{Participant, SPENDABLE};
+use super::output::{AdaptOutput, ForwardTarget};
+use super::participant::Participant;
 use super::published_track::{Publication, Track};
 use super::room_state::{Pair, RoomState, Subscription};
 use super::snapshot::{RoomSnapshot, SourceSnapshot};
 use super::strategy::{Steps, Strategy};
 use super::uplink::{SourceNeeds, plan_uplink};
 use crate::config::{SfuConfig, SiteProfile};
-use crate::sample::SwitchCause;
 
 /// The decisions of one room.
 pub struct Adaptation {
     site_profiles: Vec<SiteProfile>,
     accept_unattested_5g: bool,
-    room: RoomState,
-    outputs: VecDeque<AdaptOutput>,
+    pub(super) room: RoomState,
+    pub(super) outputs: VecDeque<AdaptOutput>,
     next_tick: Option<Instant>,
 }
 
@@ -290,16 +288,6 @@ impl Adaptation {
         self.next_tick = ticking.then(|| now + TICK);
     }
 
-    fn tell_classes(&mut self) {
-        for (id, participant) in &mut self.room.participants {
-            let to = participant.classifier.verdict().class;
-            let from = std::mem::replace(&mut participant.said_class, to);
-            if from != to {
-                self.outputs.push_back(AdaptOutput::NetworkClass { participant: *id, from, to });
-            }
-        }
-    }
-
     fn permit(&mut self, now: Instant) {
         let evidence = self.room.pair_evidence();
         let strategy = self.room.strategy;
@@ -330,7 +318,7 @@ impl Adaptation {
             if plan == track.plan {
                 continue;
             }
-            let output = uplink_output(&track.publication, &plan);
+            let output = told_plan(&track.publication, &plan);
             self.outputs.push_back(output);
             if let Some(track) = self.room.tracks.get_mut(&id) {
                 track.plan = plan;
@@ -356,168 +344,11 @@ impl Adaptation {
             }
         }
     }
-
-    /// Runs the rung loop of one subscriber and says what changed.
-    fn step(
-        &mut self,
-        now: Instant,
-        room: &RoomSnapshot,
-        id: ParticipantId,
-        ideal: Option<&[Option<Layer>]>,
-    ) {
-        let subscriber = self.room.subscriber_snapshot(now, id);
-        let audio = self.room.audio_reserve(id);
-        let Some(participant) = self.room.participants.get_mut(&id) else { return };
-        let link = participant.link_view(audio);
-        match self.room.strategy.steps {
-            Steps::Held => participant.allocator.step(now, room, &subscriber, ideal, &link),
-            Steps::AtOnce => participant.allocator.follow(ideal),
-        }
-        let decided: Vec<(TrackId, Option<Layer>)> =
-            participant.demands.iter().copied().zip(participant.allocator.layers()).collect();
-        for ((track, layer), demand) in decided.into_iter().zip(&subscriber.demands) {
-            if let Some(source) = room.sources.get(demand.source) {
-                self.settle(now, (id, track), layer, source);
-            }
-        }
-    }
-
-    /// Takes over the layer of one subscription.
-    fn settle(
-        &mut self,
-        now: Instant,
-        key: (ParticipantId, TrackId),
-        layer: Option<Layer>,
-        source: &SourceSnapshot,
-    ) {
-        let (subscriber, id) = key;
-        let Some(track) = self.room.tracks.get(&id) else { return };
-        let Some(mut subscription) = self.room.subscriptions.get(&key).copied() else { return };
-        let before = subscription;
-        let rung = layer.map_or(Rung::AudioOnly, |layer| track.rung_of(now, usize::from(layer.encoding)));
-        subscription.target = layer;
-        subscription.rung = rung;
-        subscription.hd_since = if rung >= Rung::HD { before.hd_since.or(Some(now)) } else { None };
-        subscription.reason = rung_reason(&self.room, now, subscriber, (track, source), &subscription);
-        if before.target != layer {
-            let target = ForwardTarget::from(layer);
-            self.outputs.push_back(AdaptOutput::Forward { subscriber, track: id, target });
-        }
-        if before.rung != rung {
-            let cause = switch_cause(&self.room, now, subscriber, (track, source), (&before, &subscription));
-            self.outputs.push_back(AdaptOutput::RungChanged { from: before.rung, to: rung, cause });
-            let publisher = track.publication.publisher;
-            if let (Some(reached), None, SwitchCause::Estimate, Some(pair)) = (
-                before.hd_since,
-                subscription.hd_since,
-                cause,
-                self.room.pairs.get_mut(&(publisher, subscriber)),
-            ) {
-                pair.permission.handle_drop(now, reached);
-            }
-        }
-        self.room.subscriptions.insert(key, subscription);
-    }
-
-    fn tell_quality(&mut self, now: Instant, id: ParticipantId, sources: &[SourceSnapshot]) {
-        let Some(subscriber) = self.room.participants.get(&id) else { return };
-        let subscriber_class = subscriber.classifier.verdict().class;
-        let positions: Vec<TrackId> = self.room.video_tracks().map(|(id, _)| id).collect();
-        let pairs = subscriber.demands.iter().filter_map(|track_id| {
-            let track = self.room.tracks.get(track_id)?;
-            let subscription = self.room.subscriptions.get(&(id, *track_id))?;
-            let source = sources.get(positions.binary_search(track_id).ok()?)?;
-            let publisher = track.publication.publisher;
-            Some(PairQuality {
-                track: *track_id,
-                publisher,
-                publisher_class: self.room.participants.get(&publisher)?.classifier.verdict().class,
-                subscriber_class,
-                rung: visible_rung(now, track, subscription),
-                rung_reason: rung_reason(&self.room, now, id, (track, source), subscription),
-                hd: self.room.decision(publisher, id).map_or(HdReason::Granted, |decision| decision.reason),
-            })
-        });
-        let pairs: Vec<PairQuality> = pairs.collect();
-        if let Some(subscriber) = self.room.participants.get_mut(&id)
-            && subscriber.quality != pairs
-        {
-            subscriber.quality.clone_from(&pairs);
-            self.outputs.push_back(AdaptOutput::Quality { subscriber: id, pairs });
-        }
-    }
-
-    fn tell_demand(&mut self, now: Instant, id: ParticipantId, sources: &[SourceSnapshot]) {
-        let Some(participant) = self.room.participants.get(&id) else { return };
-        let sought: Vec<Rung> = participant
-            .demands
-            .iter()
-            .map(|track| {
-                let track = self.room.tracks.get(track);
-                track.map_or(Rung::AudioOnly, |track| self.room.cap(now, id, track, |hd| hd.sought).rung)
-            })
-            .collect();
-        let snapshot = self.room.subscriber_snapshot(now, id);
-        let rates = demand(sources, &snapshot, &sought, self.room.audio_reserve(id), SPENDABLE);
-        let watching = !participant.demands.is_empty() || participant.demand.is_some();
-        if let Some(participant) = self.room.participants.get_mut(&id)
-            && watching
-            && participant.demand.replace(rates) != Some(rates)
-        {
-            let [floor, current, next] = rates;
-            self.outputs.push_back(AdaptOutput::Demand { subscriber: id, floor, current, next });
-        }
-    }
 }
 
 fn snapshot_of(sources: Vec<SourceSnapshot>) -> RoomSnapshot {
     // Browsers share their uplink among their encodings by themselves; what does not arrive is not offered.
     RoomSnapshot { sources, uplinks: vec![None], subscribers: Vec::new() }
-}
-
-fn uplink_output(publication: &Publication, plan: &[super::uplink::EncodingTarget]) -> AdaptOutput {
-    let unnamed = String::new();
-    let rids = publication.rids.iter().chain(std::iter::repeat(&unnamed));
-    let encodings = plan.iter().zip(rids).map(|(target, rid)| EncodingPlan {
-        rid: rid.clone(),
-        active: target.active,
-        rung: target.rung,
-        max_bitrate_bps: target.max_bitrate,
-        max_framerate: target.max_framerate,
-    });
-    AdaptOutput::Uplink {
-        publisher: publication.publisher,
-        plan: UplinkPlan {
-            track: publication.track,
-            mid: publication.mid.clone(),
-            encodings: encodings.collect(),
-        },
-    }
-}
-
-/// Why a subscription went from one rung to another.
-fn switch_cause(
-    room: &RoomState,
-    now: Instant,
-    subscriber: ParticipantId,
-    (track, source): (&Track, &SourceSnapshot),
-    (before, after): (&Subscription, &Subscription),
-) -> SwitchCause {
-    let lifted = after.rung > before.rung;
-    let held_by = if lifted { before.reason } else { after.reason };
-    let gone = before.target.is_some_and(|layer| {
-        source.encodings.get(usize::from(layer.encoding)).is_none_or(|encoding| !encoding.usable)
-    });
-    if !lifted && room.cap(now, subscriber, track, |decision| decision.permitted).rung < before.rung {
-        return SwitchCause::Policy;
-    }
-    match held_by {
-        RungReason::Viewport => SwitchCause::Viewport,
-        RungReason::Class | RungReason::HdPermission if lifted => SwitchCause::Policy,
-        RungReason::Publisher | RungReason::AwaitingKeyframe | RungReason::Muted => SwitchCause::Publisher,
-        _ if !lifted && gone => SwitchCause::Publisher,
-        _ => SwitchCause::Estimate,
-    }
 }
 
 /// How often everything is decided anew, so that what waits for time to pass does not wait for an event.

@@ -8,6 +8,7 @@
 mod adaptation;
 mod allocate;
 mod allocator;
+mod announcement;
 mod badge;
 mod classifier;
 mod demand;
@@ -21,6 +22,7 @@ mod participant;
 pub mod policy;
 mod published_track;
 mod room_state;
+mod rung_change;
 mod snapshot;
 mod strategy;
 mod uplink;
