@@ -209,9 +209,9 @@ impl Sfu {
 
     /// What the downlink of a participant is believed to carry, for those who compare it with what it does.
     #[must_use]
-    pub fn downlink_estimate(&self, room: RoomId, participant: ParticipantId) -> Option<Bitrate> {
+    pub fn downlink_estimate(&mut self, room: RoomId, participant: ParticipantId) -> Option<Bitrate> {
         let index = self.indices_by_room.get(&room)?;
-        self.rooms.get(index.0)?.as_ref()?.downlink_estimate(participant)
+        self.rooms.get_mut(index.0)?.as_mut()?.downlink_estimate(participant)
     }
 
     /// What is there at this moment.

@@ -48,8 +48,9 @@ impl Room {
     }
 
     /// What the downlink of a participant is believed to carry.
-    pub(crate) fn downlink_estimate(&self, participant: ParticipantId) -> Option<Bitrate> {
-        let participant = self.participants.get(self.participant_index(participant)?.0)?.as_ref()?;
+    pub(crate) fn downlink_estimate(&mut self, participant: ParticipantId) -> Option<Bitrate> {
+        let index = self.participant_index(participant)?;
+        let participant = self.participants.get_mut(index.0)?.as_mut()?;
         participant.is_connected().then(|| participant.egress.congestion().estimate().target)
     }
 
