@@ -1,6 +1,7 @@
 //! The real-time loop of one direction: packets from one device enter a [`Link`], and leave it to the other
 //! device when they are due. It runs in a thread of its own and is told what to do over a channel.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -24,18 +25,23 @@ const MAX_READS: usize = 64;
 /// Larger than the device's packets.
 const BUFFER: usize = 2_048;
 
+/// Reports kept for whoever collects them: ten seconds of the shortest intervals. Older ones go, and are missed.
+const MAX_REPORTS: usize = 1_000;
+
 /// What the loop is told.
 #[derive(Debug)]
 pub enum Order {
     /// Change the link.
     Set(Box<LinkSettings>),
-    /// Say what happened since the last report.
-    Report(SyncSender<Report>),
+    /// Hand over the reports made since the last time.
+    Collect(SyncSender<Vec<Report>>),
 }
 
-/// What one direction did.
+/// What one direction did up to the end of an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Report {
+    /// Counts the intervals, beginning at 1.
+    pub interval: u64,
     /// The link's own account, since the beginning.
     pub stats: LinkStats,
     /// The rate of the link at the moment.
@@ -80,6 +86,23 @@ pub enum Scheduling {
     Ordinary,
 }
 
+/// When to make reports. All directions of a run have the same, so that their intervals are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportTimes {
+    /// The beginning of the first interval.
+    pub since: Instant,
+    /// How long each is.
+    pub interval: Duration,
+}
+
+impl ReportTimes {
+    /// How many intervals are over.
+    fn over(self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.since).as_nanos();
+        u64::try_from(passed / self.interval.as_nanos().max(1)).unwrap_or(u64::MAX)
+    }
+}
+
 /// One direction between two devices.
 pub struct Shuttle {
     from: File,
@@ -87,14 +110,27 @@ pub struct Shuttle {
     link: Link<Vec<u8>>,
     lateness: Lateness,
     write_failures: u64,
+    times: ReportTimes,
+    /// Intervals that reports were made of.
+    reported: u64,
+    reports: VecDeque<Report>,
 }
 
 impl Shuttle {
     /// Joins two devices by a link that begins now.
     #[must_use]
-    pub fn new(from: File, to: File, settings: LinkSettings, seed: u64) -> Self {
+    pub fn new(from: File, to: File, settings: LinkSettings, seed: u64, times: ReportTimes) -> Self {
         let link = Link::new(Instant::now(), settings, seed);
-        Self { from, to, link, lateness: Lateness::default(), write_failures: 0 }
+        Self {
+            from,
+            to,
+            link,
+            lateness: Lateness::default(),
+            write_failures: 0,
+            times,
+            reported: 0,
+            reports: VecDeque::new(),
+        }
     }
 
     /// Carries packets until the other end of the channel is gone.
@@ -112,14 +148,17 @@ impl Shuttle {
         loop {
             match orders.try_recv() {
                 Ok(Order::Set(settings)) => self.link.set(Instant::now(), *settings),
-                Ok(Order::Report(reply)) => {
-                    let _ = reply.try_send(self.report());
+                Ok(Order::Collect(reply)) => {
+                    let _ = reply.try_send(self.reports.drain(..).collect());
                 }
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return Ok(()),
             }
+            self.report();
             self.deliver();
             self.wait()?;
+            // What is read now belongs to the interval that began meanwhile.
+            self.report();
             self.take_in()?;
         }
     }
@@ -158,13 +197,23 @@ impl Shuttle {
         Ok(())
     }
 
-    fn report(&mut self) -> Report {
-        Report {
-            stats: self.link.stats(),
-            capacity: self.link.rate(Instant::now()),
-            queue_delay: self.link.queue_delay(),
-            lateness: std::mem::take(&mut self.lateness),
-            write_failures: self.write_failures,
+    /// Makes the reports that are due. One that is due more than once was idle for so long: nothing is lost by it.
+    fn report(&mut self) {
+        let now = Instant::now();
+        let over = self.times.over(now);
+        while self.reported < over {
+            self.reported = (self.reported + 1).max(over.saturating_sub(MAX_REPORTS as u64));
+            if self.reports.len() == MAX_REPORTS {
+                self.reports.pop_front();
+            }
+            self.reports.push_back(Report {
+                interval: self.reported,
+                stats: self.link.stats(),
+                capacity: self.link.rate(now),
+                queue_delay: self.link.queue_delay(),
+                lateness: std::mem::take(&mut self.lateness),
+                write_failures: self.write_failures,
+            });
         }
     }
 }

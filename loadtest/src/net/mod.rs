@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant as SteadyInstant, SystemTime};
 
 use anyhow::{Context as _, bail, ensure};
 use link::{CapacityTrace, LinkSettings};
@@ -19,8 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval_at};
 
 use self::command::{Command, Direction, GRAMMAR, Set};
-use self::direction::{Order, Report, Scheduling, Shuttle};
-use self::report::StatsLine;
+use self::direction::{Order, Report, ReportTimes, Scheduling, Shuttle};
+use self::report::{Calendar, StatsLine};
 use self::topology::{Devices, LinkSpec, Namespaces, connect};
 
 /// How long a direction may take to report before it counts as dead.
@@ -62,9 +62,12 @@ pub struct Args {
     /// Make the namespaces that do not exist, and remove those again at the end.
     #[arg(long)]
     create: bool,
-    /// Write statistics there: a line of JSON per link, direction and second.
+    /// Write statistics there: a line of JSON per link, direction and interval.
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
+    /// The interval of the statistics in milliseconds, 10 to 1,000.
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=1_000))]
+    stats_interval: u64,
     /// Stop after this many seconds instead of at SIGINT, SIGTERM or `quit`.
     #[arg(long)]
     seconds: Option<u64>,
@@ -123,6 +126,8 @@ async fn emulate(args: &Args, mut lanes: Vec<Lane>, mut stats: Option<impl Write
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let _namespaces = if args.create { Namespaces::create(&args.links)? } else { Namespaces::default() };
     let devices = connect(&args.links)?;
+    let calendar =
+        Calendar { since: SystemTime::now(), interval: Duration::from_millis(args.stats_interval) };
     start(&mut lanes, &devices, args)?;
     let mut lines = read_lines();
     let mut seconds = interval_at(Instant::now() + Duration::from_secs(1), Duration::from_secs(1));
@@ -144,7 +149,7 @@ async fn emulate(args: &Args, mut lanes: Vec<Lane>, mut stats: Option<impl Write
             },
             _ = seconds.tick() => {
                 second += 1;
-                report(&mut lanes, second, stats.as_mut())?;
+                report(&mut lanes, calendar, stats.as_mut())?;
                 if args.seconds.is_some_and(|end| second >= end) {
                     return Ok(());
                 }
@@ -156,6 +161,8 @@ async fn emulate(args: &Args, mut lanes: Vec<Lane>, mut stats: Option<impl Write
 /// Starts a thread per direction; it ends when the lane is dropped.
 fn start(lanes: &mut [Lane], devices: &[Devices], args: &Args) -> anyhow::Result<()> {
     let scheduling = if args.no_realtime { Scheduling::Ordinary } else { Scheduling::RealTime };
+    let times =
+        ReportTimes { since: SteadyInstant::now(), interval: Duration::from_millis(args.stats_interval) };
     for (index, lane) in (0..).zip(lanes.iter_mut()) {
         let devices = devices.get(index / Direction::ALL.len()).context("every link has devices")?;
         let (from, to) = match lane.direction {
@@ -163,7 +170,7 @@ fn start(lanes: &mut [Lane], devices: &[Devices], args: &Args) -> anyhow::Result
             Direction::Ba => (&devices.b, &devices.a),
         };
         let seed = args.seed.wrapping_add(index as u64 * SEED_STEP);
-        let shuttle = Shuttle::new(from.try_clone()?, to.try_clone()?, lane.settings.clone(), seed);
+        let shuttle = Shuttle::new(from.try_clone()?, to.try_clone()?, lane.settings.clone(), seed, times);
         let (orders, received) = channel();
         lane.orders = Some(orders);
         let name = format!("{} {}", lane.link, lane.direction.as_str());
@@ -233,18 +240,19 @@ fn read_trace(name: &str) -> anyhow::Result<CapacityTrace> {
     })
 }
 
-fn report(lanes: &mut [Lane], second: u64, mut stats: Option<&mut impl Write>) -> anyhow::Result<()> {
+fn report(lanes: &mut [Lane], calendar: Calendar, mut stats: Option<&mut impl Write>) -> anyhow::Result<()> {
     for lane in lanes {
-        let (reply, report) = sync_channel(1);
+        let (reply, reports) = sync_channel(1);
         let orders = lane.orders.as_ref().context("the lane runs")?;
-        orders.send(Order::Report(reply)).ok().context("a direction has stopped")?;
-        let report = report.recv_timeout(REPORT_WAIT).context("a direction does not answer")?;
-        if let Some(stats) = stats.as_mut() {
-            let line = StatsLine::between(second, &lane.link, lane.direction, &lane.last, &report);
-            serde_json::to_writer(&mut **stats, &line)?;
-            stats.write_all(b"\n")?;
+        orders.send(Order::Collect(reply)).ok().context("a direction has stopped")?;
+        for report in reports.recv_timeout(REPORT_WAIT).context("a direction does not answer")? {
+            if let Some(stats) = stats.as_mut() {
+                let line = StatsLine::between(calendar, &lane.link, lane.direction, &lane.last, &report);
+                serde_json::to_writer(&mut **stats, &line)?;
+                stats.write_all(b"\n")?;
+            }
+            lane.last = report;
         }
-        lane.last = report;
     }
     stats.map_or(Ok(()), |stats| stats.flush().context("write the statistics"))
 }
