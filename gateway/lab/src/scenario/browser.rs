@@ -62,6 +62,7 @@ pub(crate) struct Browser {
     connection: Connection,
     pub(super) publisher: Publisher,
     published: Vec<TrackId>,
+    camera: Option<TrackId>,
     subscriptions: Vec<Subscription>,
     arrivals: ArrivalLog,
     receptions: HashMap<u32, Reception>,
@@ -98,6 +99,7 @@ impl Browser {
             connection: Connection::new(tag, traits.network_cost),
             publisher: Publisher::new(origin, now, traits.camera_lines, rng),
             published: Vec::new(),
+            camera: None,
             subscriptions: Vec::new(),
             arrivals: ArrivalLog::new(origin),
             receptions: HashMap::new(),
@@ -132,6 +134,18 @@ impl Browser {
 
     pub(super) fn move_to_network(&mut self, now: Instant, cost: u16) {
         self.connection.move_to_network(now, cost);
+    }
+
+    pub(super) fn tell_network_cost(&mut self, cost: u16) {
+        self.connection.tell_network_cost(cost);
+    }
+
+    /// Turns the camera off or on, and says so once it is published.
+    pub(super) fn mute_camera(&mut self, is_muted: bool) {
+        self.publisher.mute_camera(is_muted);
+        if let Some(track) = self.camera {
+            self.commands.push_back(MediaAction::Mute { track, muted: is_muted });
+        }
     }
 
     fn subscribe(&mut self, track: Track) {
@@ -194,6 +208,11 @@ impl Browser {
                 );
                 let answer = outcome.as_ref().unwrap_or_else(|failure| panic!("{}: {failure}", self.name));
                 self.published = answer.tracks.iter().map(|answered| answered.track).collect();
+                let camera = answer.tracks.iter().find(|answered| answered.mid == CAMERA_MID);
+                let camera = camera.map(|answered| answered.track);
+                if std::mem::replace(&mut self.camera, camera) != camera && self.publisher.is_camera_muted() {
+                    self.mute_camera(true);
+                }
                 self.apply(now, &Answer::read(&answer.sdp));
                 self.is_negotiating = false;
             }
@@ -221,6 +240,7 @@ impl Browser {
             | MediaReport::TrackUnpublished(_)
             | MediaReport::UplinkPlan { .. }
             | MediaReport::Quality { .. }
+            | MediaReport::Decisions(_)
             | MediaReport::NetworkClass { .. }
             | MediaReport::ActiveSpeaker { .. } => {}
         }

@@ -84,7 +84,8 @@ impl Camera {
                 key_frames: 0,
             })
             .collect();
-        Self { encodings, rng, origin, source_lines, is_muted: false }
+        // No camera at all is one that is off.
+        Self { encodings, rng, origin, source_lines, is_muted: source_lines == 0 }
     }
 
     pub(super) fn rids() -> [&'static str; 3] {
@@ -120,6 +121,14 @@ impl Camera {
                 encoding.wants_key_frame = true;
             }
         }
+    }
+
+    pub(super) fn mute(&mut self, is_muted: bool) {
+        self.is_muted = is_muted;
+    }
+
+    pub(super) fn is_muted(&self) -> bool {
+        self.is_muted
     }
 
     pub(super) fn request_key_frame(&mut self, encoding: usize) {

@@ -146,6 +146,11 @@ impl Connection {
         self.next_check = self.next_check.map(|_| now);
     }
 
+    /// Stays on its network, and tells another cost of it.
+    pub(super) fn tell_network_cost(&mut self, cost: u16) {
+        self.network.1 = cost;
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         if self.next_check.is_some_and(|due| now >= due) {
             self.send_check(now);

@@ -4,6 +4,7 @@
 //! Everything is driven by one seed, except the keys of DTLS and the certificates, which change no timing.
 
 mod arrival_log;
+mod bottleneck;
 mod browser;
 mod camera;
 mod connection;
@@ -13,9 +14,12 @@ mod ntp;
 mod picture_receiver;
 mod publisher;
 mod reception;
+mod recorder;
 mod report;
 mod session_description;
 mod stranger;
+mod surroundings;
+mod tcp_flow;
 mod uplink_control;
 mod voice_receiver;
 mod wire;
@@ -31,13 +35,14 @@ use protocol::media_message::{MediaAction, MediaCommand};
 use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
 use protocol::quality::{AdaptationPolicy, HdMode};
 use protocol::track::{Role, Track};
-use protocol::units::Bitrate;
+use protocol::units::{Bitrate, DataSize};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sfu::burst::BurstSlab;
 use sfu::config::SfuConfig;
 use sfu::sfu::Sfu;
 
+use self::bottleneck::Bottleneck;
 use self::browser::{Browser, Traits};
 use self::expectation::Run;
 pub use self::expectation::{
@@ -45,7 +50,9 @@ pub use self::expectation::{
     sees_nothing_of,
 };
 use self::network::{FIRST_PORT, UNKNOWN_COST, address, cost_of, site_profile};
+use self::recorder::Recorder;
 pub use self::stranger::{client_hello, garbage};
+use self::tcp_flow::TcpFlow;
 pub use ::link::LinkSettings as Link;
 
 /// Where the media plane listens.
@@ -81,8 +88,13 @@ struct Person {
     uplink: Direction<(SocketAddr, Vec<u8>)>,
     downlink: Direction<Vec<u8>>,
     links: (LinkSettings, LinkSettings),
+    /// The shared link that its downlink begins with.
+    behind: Option<usize>,
+    /// What the gateway has sent to it.
+    sent_to: DataSize,
     traits: Traits,
     reports: u32,
+    joined: Option<Instant>,
     stage: Stage,
 }
 
@@ -106,6 +118,9 @@ pub struct Scenario {
     people: Vec<Person>,
     people_by_address: HashMap<SocketAddr, usize>,
     tracks: Vec<Track>,
+    bottlenecks: Vec<Bottleneck>,
+    transfers: Vec<TcpFlow>,
+    recorder: Option<Recorder>,
     spraying: Option<Spray>,
     /// Datagrams that went to where nobody of the story is.
     strayed: HashMap<SocketAddr, usize>,
@@ -127,6 +142,11 @@ impl Scenario {
 
     /// The same, where the operator chose this mode.
     pub fn in_mode(seed: u64, hd_mode: HdMode) -> Self {
+        Self::under(seed, hd_mode, AdaptationPolicy::default())
+    }
+
+    /// The same, where these rules choose the pictures.
+    pub fn under(seed: u64, hd_mode: HdMode, adaptation: AdaptationPolicy) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "an Instant can only be made by the clock; its value is never used"
@@ -135,7 +155,7 @@ impl Scenario {
         let config = SfuConfig {
             candidates: vec![SocketAddr::from(GATEWAY)],
             hd_mode,
-            adaptation: AdaptationPolicy::default(),
+            adaptation,
             site_profiles: NetworkClass::ALL.into_iter().filter_map(site_profile).collect(),
             accept_unattested_5g: false,
         };
@@ -153,6 +173,9 @@ impl Scenario {
             people: Vec::new(),
             people_by_address: HashMap::new(),
             tracks: Vec::new(),
+            bottlenecks: Vec::new(),
+            transfers: Vec::new(),
+            recorder: None,
             spraying: None,
             strayed: HashMap::new(),
         }
@@ -176,7 +199,10 @@ impl Scenario {
                 camera_lines: 720,
                 network_cost: UNKNOWN_COST,
             },
+            behind: None,
+            sent_to: DataSize::ZERO,
             reports: 0,
+            joined: None,
             stage: Stage::Outside,
         });
         self
@@ -262,7 +288,7 @@ impl Scenario {
         let person = self.person(name);
         person.reports += 1;
         let report =
-            NetworkReport { source: ReportSource::Shell, class, save_data: false, sequence: person.reports };
+            NetworkReport::plain(ReportSource::Shell, class, person.reports);
         if let Stage::InCall(browser) = &mut person.stage {
             browser.command(MediaAction::Report(report));
         }
@@ -347,6 +373,7 @@ impl Scenario {
             let mut browser =
                 Browser::new(&person.name, index as u64, self.origin, self.now, &mut self.rng, person.traits);
             browser.join(&self.tracks);
+            person.joined = Some(self.now);
             person.stage = Stage::InCall(Box::new(browser));
         }
     }

@@ -36,3 +36,17 @@ pub(super) fn cost_of(class: NetworkClass) -> u16 {
         NetworkClass::Unknown => UNKNOWN_COST,
     }
 }
+
+/// What a build of libwebrtc tells that knows the generations of cellular networks apart
+/// (`rtc_base/network_constants.h`).
+pub(super) fn native_cost_of(class: NetworkClass) -> u16 {
+    match class {
+        NetworkClass::FiveG => 250,
+        NetworkClass::FourG => 500,
+        NetworkClass::ThreeG => 910,
+        NetworkClass::TwoG => 980,
+        NetworkClass::Wired | NetworkClass::Wifi | NetworkClass::Cell | NetworkClass::Unknown => {
+            cost_of(class)
+        }
+    }
+}

@@ -115,6 +115,14 @@ impl Publisher {
         self.control.estimate()
     }
 
+    pub(super) fn mute_camera(&mut self, is_muted: bool) {
+        self.camera.mute(is_muted);
+    }
+
+    pub(super) fn is_camera_muted(&self) -> bool {
+        self.camera.is_muted()
+    }
+
     /// Key frames sent so far.
     pub(super) fn key_frames(&self) -> u32 {
         self.camera.key_frames()

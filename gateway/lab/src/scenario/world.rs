@@ -8,6 +8,8 @@ use protocol::media_message::{MediaCommand, MediaReport};
 use protocol::units::DataSize;
 use sfu::sfu::{Fill, Output};
 
+use super::bottleneck::Crossing;
+use super::tcp_flow::{SEGMENT, TcpFlow};
 use super::wire::IP_UDP_OVERHEAD;
 use super::{GATEWAY, Scenario, Stage};
 
@@ -21,7 +23,10 @@ impl Scenario {
             [tick, person.uplink.poll_timeout(), person.downlink.poll_timeout()]
         });
         let spray = self.spraying.as_ref().map(|spray| spray.next);
-        people.chain([self.sfu.poll_timeout(), spray]).flatten().min()
+        let shared = self.bottlenecks.iter().map(|narrow| narrow.link.poll_timeout());
+        let transfers = self.transfers.iter().map(TcpFlow::poll_timeout);
+        let sample = self.recorder.as_ref().map(|recorder| recorder.next);
+        people.chain(shared).chain(transfers).chain([self.sfu.poll_timeout(), spray, sample]).flatten().min()
     }
 
     pub(super) fn deadlines(&self) -> String {
@@ -49,6 +54,7 @@ impl Scenario {
         }
         self.exchange_signaling();
         self.drain_media_plane();
+        self.cross_bottlenecks();
         for person in &mut self.people {
             while let Some((_, datagram)) = person.downlink.poll(now) {
                 if let Stage::InCall(browser) = &mut person.stage {
@@ -57,6 +63,7 @@ impl Scenario {
             }
         }
         self.collect_datagrams();
+        self.record();
     }
 
     fn spray(&mut self) {
@@ -132,12 +139,46 @@ impl Scenario {
                         continue;
                     };
                     let size = DataSize::bytes((datagram.len() + IP_UDP_OVERHEAD) as u64);
-                    let _ = self.people[*index].downlink.enqueue(self.now, size, datagram.to_vec());
+                    let person = &mut self.people[*index];
+                    person.sent_to += size;
+                    // What a link drops is gone, as on any link.
+                    let _ = match person.behind.and_then(|place| self.bottlenecks.get_mut(place)) {
+                        Some(narrow) => {
+                            let crossing = Crossing::Datagram(*index, datagram.to_vec());
+                            narrow.link.enqueue(self.now, size, crossing)
+                        }
+                        None => person.downlink.enqueue(self.now, size, datagram.to_vec()),
+                    };
                 }
             }
             self.slab.clear();
             if fill == Fill::Drained {
                 return;
+            }
+        }
+    }
+
+    /// What has crossed a shared link goes on to whom it is for; TCP transfers fill up behind it.
+    fn cross_bottlenecks(&mut self) {
+        let now = self.now;
+        for flow in &mut self.transfers {
+            flow.handle_timeout(now);
+        }
+        for narrow in &mut self.bottlenecks {
+            while let Some((_, crossing)) = narrow.link.poll(now) {
+                match crossing {
+                    Crossing::Datagram(index, datagram) => {
+                        let size = DataSize::bytes((datagram.len() + IP_UDP_OVERHEAD) as u64);
+                        let _ = self.people[index].downlink.enqueue(now, size, datagram);
+                    }
+                    Crossing::Segment(index, number) => self.transfers[index].handle_segment(now, number),
+                }
+            }
+        }
+        for (index, flow) in self.transfers.iter_mut().enumerate() {
+            while let Some(number) = flow.poll_segment(now) {
+                let narrow = &mut self.bottlenecks[flow.bottleneck];
+                let _ = narrow.link.enqueue(now, SEGMENT, Crossing::Segment(index, number));
             }
         }
     }
