@@ -2,8 +2,9 @@
 //! directory, and the books in which they write what happened.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
-use protocol::id::RoomId;
+use protocol::id::{ParticipantId, RoomId};
 use protocol::media_message::{MediaEvent, MediaReport};
 use rand::rngs::StdRng;
 use rtc_crypto::RTCCrypto;
@@ -12,25 +13,33 @@ use crate::config::SfuConfig;
 use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::dtls::DtlsCertificate;
-use crate::output::Output;
+use crate::output::{Output, Path};
 use crate::sample::Sample;
+use crate::shell_nonce::NonceKey;
 
 /// What all rooms of a worker share.
 pub(crate) struct Premises {
     pub(crate) config: SfuConfig,
     pub(crate) certificate: DtlsCertificate,
     pub(crate) rng: StdRng,
+    pub(crate) nonces: NonceKey,
     pub(crate) directory: Directory,
     pub(crate) counters: Counters,
     outputs: VecDeque<Output>,
 }
 
 impl Premises {
-    pub(crate) fn new(config: SfuConfig, certificate: DtlsCertificate, rng: StdRng) -> Self {
+    pub(crate) fn new(
+        config: SfuConfig,
+        certificate: DtlsCertificate,
+        nonces: NonceKey,
+        rng: StdRng,
+    ) -> Self {
         Self {
             config,
             certificate,
             rng,
+            nonces,
             directory: Directory::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
@@ -43,6 +52,11 @@ impl Premises {
 
     pub(crate) fn report(&mut self, room: RoomId, report: MediaReport) {
         self.outputs.push_back(Output::Event(MediaEvent { room, report }));
+    }
+
+    /// Says where a participant's media comes from.
+    pub(crate) fn path(&mut self, room: RoomId, participant: ParticipantId, address: Option<SocketAddr>) {
+        self.outputs.push_back(Output::Path(Path { room, participant, address }));
     }
 
     pub(crate) fn sample(&mut self, sample: Sample) {

@@ -6,4 +6,7 @@ pub enum SetupError {
     /// The DTLS certificate could not be made.
     #[error("the DTLS certificate could not be made: {0}")]
     Certificate(String),
+    /// The cryptography has no randomness.
+    #[error("no randomness for keys")]
+    Randomness,
 }

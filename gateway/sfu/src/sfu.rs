@@ -21,8 +21,9 @@ use crate::ice::ConnectivityCheck;
 use crate::limits::{MAX_DATAGRAM, MAX_ROOMS};
 use crate::premises::Premises;
 use crate::room::Room;
+use crate::shell_nonce::NonceKey;
 
-pub use crate::output::Output;
+pub use crate::output::{Output, Path};
 pub use crate::setup_error::SetupError;
 
 /// Whether [`Sfu::fill`] has emptied everything that is due.
@@ -54,7 +55,7 @@ impl Sfu {
     pub fn new(config: SfuConfig, rng: StdRng) -> Result<Self, SetupError> {
         let certificate = DtlsCertificate::generate(Arc::new(AwsLcRsProvider::new()))?;
         Ok(Self {
-            premises: Premises::new(config, certificate, rng),
+            premises: Premises::new(config, certificate, NonceKey::draw()?, rng),
             rooms: Vec::new(),
             indices_by_room: HashMap::new(),
             stirred: Vec::new(),

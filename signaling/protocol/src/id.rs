@@ -103,6 +103,8 @@ opaque_id! {
     SessionId,
     /// A track: one audio, camera or screen source.
     TrackId,
+    /// A nonce that ties the signed reports of a shell to one transport of one participant.
+    ShellNonce,
 }
 
 impl From<ConsultId> for RoomId {

@@ -80,6 +80,13 @@ pub enum ReportSource {
     Shell,
     /// The WeChat mini-program around the page, through `wx.getNetworkType`.
     WechatMiniProgram,
+    /// A person, or whoever made the link that was opened: a hint.
+    Person,
+}
+
+impl ReportSource {
+    /// Every source, in the order of metrics.
+    pub const ALL: [Self; 4] = [Self::NetworkInformation, Self::Shell, Self::WechatMiniProgram, Self::Person];
 }
 
 /// What a page or its shell says of the network it is on.
@@ -95,6 +102,20 @@ pub struct NetworkReport {
     /// The user asked the browser to save data.
     #[serde(default)]
     pub save_data: bool,
+    /// The traffic goes through a VPN.
+    #[serde(default)]
+    pub vpn: bool,
+    /// The device is in another operator's network.
+    #[serde(default)]
+    pub roaming: bool,
     /// Grows with every report of this source in a session; an older report than the last is ignored.
     pub sequence: u32,
+}
+
+impl NetworkReport {
+    /// A report without any of the flags.
+    #[must_use]
+    pub const fn plain(source: ReportSource, class: NetworkClass, sequence: u32) -> Self {
+        Self { source, class, save_data: false, vpn: false, roaming: false, sequence }
+    }
 }

@@ -3,9 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use protocol::attestation::AttestedClaim;
+use protocol::id::ShellNonce;
 use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
 
-use super::evidence::{Evidence, EvidenceSource, Family, Trust, class_of_cost, class_of_report};
+use super::attestation::Attestation;
+use super::evidence::{Evidence, EvidenceSource, Family, Trust, class_of_cost, class_of_report, is_vpn_cost};
+use super::fusion::{fuse, has_conflict};
 use super::policy;
 
 /// The verdict on a participant's network.
@@ -19,12 +23,30 @@ pub struct Verdict {
     pub trust: Trust,
     /// More than a claim stands behind it: enough for HD on probation.
     pub proven: bool,
+    /// What else is known of the link.
+    pub flags: NetworkFlags,
+}
+
+/// What is known of a link besides its class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct NetworkFlags {
+    /// Its traffic goes through a VPN: the class is that of the link below, and says less of what arrives.
+    pub vpn: bool,
+    /// The device is in another operator's network.
+    pub roaming: bool,
+    /// The user wants to save data.
+    pub save_data: bool,
 }
 
 impl Verdict {
     /// The verdict without evidence.
-    pub const NONE: Self =
-        Self { class: NetworkClass::Unknown, confidence: 0.0, trust: Trust::Hint, proven: false };
+    pub const NONE: Self = Self {
+        class: NetworkClass::Unknown,
+        confidence: 0.0,
+        trust: Trust::Hint,
+        proven: false,
+        flags: NetworkFlags { vpn: false, roaming: false, save_data: false },
+    };
 }
 
 /// Why a report was not taken into account.
@@ -36,6 +58,28 @@ pub enum ReportRefused {
     /// More reports than [`MAX_REPORTS_PER_SECOND`].
     #[error("more than {MAX_REPORTS_PER_SECOND} reports within a second")]
     TooOften,
+    /// It is signed for another transport: of another participant, device or call.
+    #[error("signed for another transport")]
+    ForeignNonce,
+    /// It was made too long ago, by the device's own clock.
+    #[error("held back for too long")]
+    Late,
+}
+
+impl ReportRefused {
+    /// Every reason, in the order of metrics.
+    pub const ALL: [Self; 4] = [Self::Stale, Self::TooOften, Self::ForeignNonce, Self::Late];
+
+    /// The word used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::TooOften => "too_often",
+            Self::ForeignNonce => "foreign_nonce",
+            Self::Late => "late",
+        }
+    }
 }
 
 /// A radio changes a few times a minute; a page that says more is broken or hostile.
@@ -46,14 +90,29 @@ pub const MAX_REPORTS_PER_SECOND: usize = 5;
 pub struct NetworkClassifier {
     accept_unattested_5g: bool,
     evidence: [Option<Evidence>; EvidenceSource::COUNT],
-    sequences: [Option<u32>; 3],
+    flags: [NetworkFlags; ReportSource::ALL.len()],
+    sequences: [Option<u32>; ReportSource::ALL.len()],
+    attestation: Attestation,
     recent_reports: [Option<Instant>; MAX_REPORTS_PER_SECOND],
     network_id: Option<u16>,
+    /// The network before this one, and when it ended.
+    former_network: Option<(u16, Instant)>,
+    vpn_by_cost: bool,
+    in_trouble: bool,
     first_evidence: Option<Instant>,
     network_changed: Option<Instant>,
     verdict: Verdict,
     pending: Option<Pending>,
+    conflict: Option<Conflict>,
+    conflicts: u32,
     evaluated: Option<Instant>,
+}
+
+/// Trusted sources that contradict each other.
+#[derive(Debug, Clone, Copy)]
+struct Conflict {
+    since: Instant,
+    is_counted: bool,
 }
 
 /// A change of class that waits for its dwell.
@@ -69,15 +128,6 @@ enum Direction {
     Down,
 }
 
-/// A claim that takes part in one fusion.
-#[derive(Debug, Clone, Copy)]
-struct Claim {
-    source: EvidenceSource,
-    class: NetworkClass,
-    trust: Trust,
-    weight: f64,
-}
-
 impl NetworkClassifier {
     /// Makes a classifier without evidence. `accept_unattested_5g` takes a mere claim of 5G for proof.
     #[must_use]
@@ -85,28 +135,63 @@ impl NetworkClassifier {
         Self {
             accept_unattested_5g,
             evidence: [None; EvidenceSource::COUNT],
-            sequences: [None; 3],
+            flags: [NetworkFlags::default(); ReportSource::ALL.len()],
+            sequences: [None; ReportSource::ALL.len()],
+            attestation: Attestation::default(),
             recent_reports: [None; MAX_REPORTS_PER_SECOND],
             network_id: None,
+            former_network: None,
+            vpn_by_cost: false,
+            in_trouble: false,
             first_evidence: None,
             network_changed: None,
             verdict: Verdict::NONE,
             pending: None,
+            conflict: None,
+            conflicts: 0,
             evaluated: None,
         }
     }
 
     /// Takes the GOOG_NETWORK_INFO (0xC057) of an authenticated STUN request on the selected pair.
     pub fn handle_network_cost(&mut self, now: Instant, network_id: u16, cost: u16) {
-        if self.network_id.is_some_and(|known| known != network_id) {
+        if self.is_overtaken(now, network_id) {
+            return;
+        }
+        if let Some(known) = self.network_id.filter(|known| *known != network_id) {
+            self.former_network = Some((known, now));
             self.change_network(now);
             self.forget(EvidenceSource::Stun);
         }
         self.network_id = Some(network_id);
         if let Some((class, trust)) = class_of_cost(cost) {
+            self.vpn_by_cost = is_vpn_cost(cost);
             self.learn(Evidence { source: EvidenceSource::Stun, class, trust, heard: now });
         }
         self.evaluate(now);
+    }
+
+    /// Takes the nonce of the transport that a participant now has: signed reports must carry it.
+    pub fn handle_shell_nonce(&mut self, nonce: ShellNonce) {
+        self.attestation.bind(nonce);
+    }
+
+    /// Takes what an enrolled app says; its signature has been verified.
+    ///
+    /// # Errors
+    ///
+    /// [`ReportRefused`] where it is not for this transport, or not in order; nothing changes then.
+    pub fn handle_attested(&mut self, now: Instant, claim: &AttestedClaim) -> Result<(), ReportRefused> {
+        self.admit_report(now)?;
+        let heard = self.attestation.admit(now, claim)?;
+        let source = EvidenceSource::AttestedApp;
+        if claim.class == NetworkClass::Unknown {
+            self.forget(source);
+        } else {
+            self.learn(Evidence { source, class: claim.class, trust: Trust::Vouched, heard });
+        }
+        self.evaluate(now);
+        Ok(())
     }
 
     /// Takes what the page or its shell says.
@@ -121,6 +206,8 @@ impl NetworkClassifier {
             return Err(ReportRefused::Stale);
         }
         *last = Some(report.sequence);
+        let NetworkReport { save_data, vpn, roaming, .. } = *report;
+        self.flags[report_index(report.source)] = NetworkFlags { vpn, roaming, save_data };
         let source = EvidenceSource::Report(report.source);
         match class_of_report(report.source, report.class) {
             Some((class, trust)) => self.learn(Evidence { source, class, trust, heard: now }),
@@ -139,7 +226,7 @@ impl NetworkClassifier {
             self.change_network(now);
         }
         match site {
-            Some(class) => self.learn(Evidence { source, class, trust: Trust::Site, heard: now }),
+            Some(class) => self.learn(Evidence { source, class, trust: Trust::Vouched, heard: now }),
             None => self.forget(source),
         }
         self.evaluate(now);
@@ -156,9 +243,22 @@ impl NetworkClassifier {
         self.evaluate(now);
     }
 
+    /// Takes note of whether the link behaves badly: then a lower class is not waited for.
+    pub fn handle_link(&mut self, now: Instant, in_trouble: bool) {
+        if std::mem::replace(&mut self.in_trouble, in_trouble) != in_trouble {
+            self.evaluate(now);
+        }
+    }
+
+    /// The evidence that still counts.
+    pub(super) fn evidence(&self, now: Instant) -> impl Iterator<Item = &Evidence> {
+        self.evidence.iter().flatten().filter(move |evidence| evidence.is_alive(now))
+    }
+
     /// Takes note that a new signaling session speaks for the participant: its report numbers start anew.
+    /// Those of signed reports do not: they belong to the transport.
     pub fn handle_new_session(&mut self) {
-        self.sequences = [None; 3];
+        self.sequences = [None; ReportSource::ALL.len()];
     }
 
     /// Takes note that time has passed.
@@ -178,13 +278,27 @@ impl NetworkClassifier {
                     Some(if fades_at > evaluated { fades_at } else { evaluated + FADE_STEP })
                 },
             );
-        fading.chain(dwell).min()
+        let uncounted = self.conflict.filter(|conflict| !conflict.is_counted);
+        let conflict = uncounted.map(|conflict| conflict.since + CONFLICT_TOLERANCE);
+        fading.chain(dwell).chain(conflict).min()
     }
 
     /// The verdict.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// How many times trusted sources have contradicted each other for long, since the last call.
+    pub fn take_conflicts(&mut self) -> u32 {
+        std::mem::take(&mut self.conflicts)
+    }
+
+    /// Whether a request of the network before was overtaken by one of the present network on its way.
+    fn is_overtaken(&self, now: Instant, network_id: u16) -> bool {
+        self.former_network.is_some_and(|(former, ended)| {
+            former == network_id && now.saturating_duration_since(ended) < REORDERING
+        })
     }
 
     fn admit_report(&mut self, now: Instant) -> Result<(), ReportRefused> {
@@ -203,28 +317,44 @@ impl NetworkClassifier {
         self.evidence[source.index()] = None;
     }
 
-    /// On another network, what the shell said of the one before no longer counts.
+    /// On another network, what was said of the one before no longer counts. What the user wants still does.
     fn change_network(&mut self, now: Instant) {
         self.network_changed = Some(now);
+        self.vpn_by_cost = false;
         for slot in &mut self.evidence {
-            let outlived = slot.is_some_and(|evidence| {
-                matches!(evidence.source, EvidenceSource::Report(_))
+            let outlived = slot.filter(|evidence| {
+                evidence.source.is_of_one_network()
                     && now.saturating_duration_since(evidence.heard) > HANDOVER_SKEW
             });
-            if outlived {
-                *slot = None;
+            let Some(evidence) = outlived else { continue };
+            *slot = None;
+            if let EvidenceSource::Report(source) = evidence.source {
+                let flags = &mut self.flags[report_index(source)];
+                *flags = NetworkFlags { save_data: flags.save_data, ..NetworkFlags::default() };
             }
+        }
+    }
+
+    fn flags(&self) -> NetworkFlags {
+        let any = |is_set: fn(&NetworkFlags) -> bool| self.flags.iter().any(is_set);
+        NetworkFlags {
+            vpn: self.vpn_by_cost || any(|flags| flags.vpn),
+            roaming: any(|flags| flags.roaming),
+            save_data: any(|flags| flags.save_data),
         }
     }
 
     fn evaluate(&mut self, now: Instant) {
         self.evaluated = Some(now);
-        let target = self.fuse(now);
+        self.watch_conflict(now);
+        let target = self.target(now);
         if target.class == self.verdict.class {
             self.verdict = target;
             self.pending = None;
             return;
         }
+        // What else is known of the link does not wait for the class.
+        self.verdict.flags = target.flags;
         let Some(direction) = self.direction_to(target.class) else {
             return self.adopt(target);
         };
@@ -246,8 +376,31 @@ impl NetworkClassifier {
         self.pending = None;
     }
 
-    /// `None` where both classes allow the same.
+    fn watch_conflict(&mut self, now: Instant) {
+        if !has_conflict(now, &self.evidence) {
+            self.conflict = None;
+            return;
+        }
+        let conflict = self.conflict.get_or_insert(Conflict { since: now, is_counted: false });
+        if !conflict.is_counted && now.saturating_duration_since(conflict.since) >= CONFLICT_TOLERANCE {
+            conflict.is_counted = true;
+            self.conflicts = self.conflicts.saturating_add(1);
+        }
+    }
+
+    /// The verdict that the evidence alone suggests, without dwell.
+    fn target(&self, now: Instant) -> Verdict {
+        let fused = fuse(now, &self.evidence, self.accept_unattested_5g);
+        let flags = self.flags();
+        let confidence = if flags.vpn { fused.confidence * VPN_DISCOUNT } else { fused.confidence };
+        Verdict { flags, confidence, ..fused }
+    }
+
+    /// `None` where both classes allow the same. To know nothing any more is less than to know anything.
     fn direction_to(&self, class: NetworkClass) -> Option<Direction> {
+        if class == NetworkClass::Unknown {
+            return Some(Direction::Down);
+        }
         match policy::merit(class).cmp(&policy::merit(self.verdict.class)) {
             std::cmp::Ordering::Less => Some(Direction::Down),
             std::cmp::Ordering::Equal => None,
@@ -262,104 +415,9 @@ impl NetworkClassifier {
         if within(self.first_evidence, FIRST_VERDICT_WINDOW) {
             return true;
         }
-        direction == Direction::Down
-            && within(self.network_changed, HANDOVER_SKEW)
-            && Family::of(class) != Family::of(self.verdict.class)
-    }
-
-    /// The verdict that the evidence alone suggests, without dwell.
-    ///
-    /// The most trusted claim leads. Whoever else knows the generation, and the device itself in any case,
-    /// can only pull it down: to ask for less needs no proof.
-    fn fuse(&self, now: Instant) -> Verdict {
-        let claims = self.claims(now);
-        let lead = claims.iter().flatten().filter(|claim| claim.weight > 0.0).max_by_key(|claim| {
-            (claim.trust, is_specific(claim.class), std::cmp::Reverse(policy::merit(claim.class)))
-        });
-        let lead_class = lead.map_or(NetworkClass::Unknown, |claim| claim.class);
-        let lowest = claims
-            .iter()
-            .flatten()
-            .filter(|claim| claim.source.is_device() || claim.trust >= Trust::Native)
-            .filter(|claim| pulls_down(claim.class, lead_class))
-            .min_by_key(|claim| policy::merit(claim.class));
-        let Some(decisive) = lowest.or(lead) else { return Verdict::NONE };
-        self.judge(&claims, decisive)
-    }
-
-    fn judge(&self, claims: &[Option<Claim>], decisive: &Claim) -> Verdict {
-        let log_odds: f64 =
-            claims.iter().flatten().map(|claim| claim.weight * agreement(claim, decisive)).sum();
-        let confidence = 1.0 / (1.0 + (-log_odds).exp());
-        let attested = decisive.trust >= Trust::Native;
-        let Claim { class, trust, .. } = *decisive;
-        if class != NetworkClass::FiveG {
-            let seen_by_ice = decisive.source == EvidenceSource::Stun;
-            return Verdict { class, confidence, trust, proven: attested || seen_by_ice };
-        }
-        if (attested && confidence >= PROOF_OF_5G) || self.accept_unattested_5g {
-            return Verdict { class, confidence, trust, proven: true };
-        }
-        Verdict { class: NetworkClass::Cell, confidence, trust: Trust::Claim, proven: false }
-    }
-
-    /// The claims that survive the family veto. A device on Wi-Fi or a cable may well have a 5G radio, but
-    /// its media does not use it. A site profile speaks of the address and not of the device, so a cable
-    /// behind a 5G router does not contradict it.
-    fn claims(&self, now: Instant) -> [Option<Claim>; EvidenceSource::COUNT] {
-        let stun = self.evidence[EvidenceSource::Stun.index()]
-            .filter(|evidence| evidence.is_alive(now))
-            .map_or(Family::Unknown, |evidence| Family::of(evidence.class));
-        let reported_local = self.evidence.iter().flatten().any(|evidence| {
-            matches!(evidence.source, EvidenceSource::Report(_))
-                && evidence.is_alive(now)
-                && Family::of(evidence.class).is_local()
-        });
-        let local = stun.is_local() || (stun == Family::Unknown && reported_local);
-        self.evidence.map(|slot| {
-            let evidence = slot?;
-            let alive = evidence.is_alive(now);
-            let vetoed = match evidence.source {
-                EvidenceSource::Stun => !alive,
-                EvidenceSource::Report(_) => {
-                    (local && evidence.class == NetworkClass::FiveG)
-                        || (stun == Family::Cellular && Family::of(evidence.class).is_local())
-                }
-                EvidenceSource::Operator => local && evidence.class == NetworkClass::FiveG,
-                EvidenceSource::Site => false,
-            };
-            let Evidence { source, class, trust, .. } = evidence;
-            (!vetoed).then(|| Claim { source, class, trust, weight: evidence.weight(now) })
-        })
-    }
-}
-
-/// Whether `claim` asks for less than `lead`. "Some cellular network" says less than a generation does,
-/// but it contradicts a cable or Wi-Fi.
-fn pulls_down(claim: NetworkClass, lead: NetworkClass) -> bool {
-    match claim {
-        NetworkClass::FourG | NetworkClass::ThreeG | NetworkClass::TwoG => {
-            policy::merit(claim) < policy::merit(lead)
-        }
-        NetworkClass::Cell => Family::of(lead).is_local(),
-        NetworkClass::Wired | NetworkClass::Wifi | NetworkClass::FiveG | NetworkClass::Unknown => false,
-    }
-}
-
-fn is_specific(class: NetworkClass) -> bool {
-    class != NetworkClass::Cell
-}
-
-/// 1 where a claim supports the decisive one, −1 where it contradicts it, 0 where it says nothing about it.
-fn agreement(claim: &Claim, decisive: &Claim) -> f64 {
-    let same_family = Family::of(claim.class) == Family::of(decisive.class);
-    let unspecific = !is_specific(claim.class) || !is_specific(decisive.class);
-    if claim.class == decisive.class || (same_family && unspecific) {
-        1.0
-    } else if claim.source == EvidenceSource::Site || decisive.source == EvidenceSource::Site {
-        0.0
-    } else {
-        -1.0
+        let on_another_network = within(self.network_changed, HANDOVER_SKEW)
+            && Family::of(class) != Family::of(self.verdict.class);
+        direction == Direction::Down && (on_another_network || self.in_trouble)
     }
 }
 
@@ -375,15 +433,26 @@ const fn report_index(source: ReportSource) -> usize {
         ReportSource::NetworkInformation => 0,
         ReportSource::Shell => 1,
         ReportSource::WechatMiniProgram => 2,
+        ReportSource::Person => 3,
     }
 }
 
 /// A quarter of the 5G segments of real drives last less than this: they are not worth a change.
 const UP_DWELL: Duration = Duration::from_secs(5);
 
-/// A pair must be at 480 lines within 5 s of an end becoming 4G: 3 s here leave 2 s for the switch, and
-/// still ride out the shortest flaps.
-const DOWN_DWELL: Duration = Duration::from_secs(3);
+/// A fifth of the changes of real drives are taken back within this time. It leaves a second of the five within
+/// which a pair must be at 480 lines once an end has become 4G.
+const DOWN_DWELL: Duration = Duration::from_secs(4);
+
+/// Sources speak at different times, so after a change they contradict each other for a moment. All the while the
+/// lower class waits for its dwell, which is longer than this.
+const CONFLICT_TOLERANCE: Duration = Duration::from_secs(3);
+
+/// How long after a handover a connectivity check of the former network may still arrive.
+const REORDERING: Duration = Duration::from_secs(1);
+
+/// What a VPN leaves of a verdict's confidence: the class of the link below says less of the whole way.
+const VPN_DISCOUNT: f64 = 0.7;
 
 /// Evidence of several sources trickles in while a participant joins; until it is complete the verdict
 /// follows it at once, so that HD need not wait out a dwell that protects nothing yet.
@@ -391,9 +460,6 @@ const FIRST_VERDICT_WINDOW: Duration = Duration::from_secs(3);
 
 /// How far the STUN request and the report that tell of the same handover lie apart.
 const HANDOVER_SKEW: Duration = Duration::from_secs(2);
-
-/// Confidence that 5G needs; one fresh attested statement gives 0.88.
-const PROOF_OF_5G: f64 = 0.85;
 
 /// How often fading evidence is looked at.
 const FADE_STEP: Duration = Duration::from_millis(500);

@@ -13,8 +13,8 @@ pub enum Trust {
     Claim,
     /// T2: a statement of the radio's generation by a shell that is hard to imitate.
     Native,
-    /// T3: the operator of the gateway vouches for the address.
-    Site,
+    /// T3: the operator of the gateway vouches: for the range of the address, or for the key of the app.
+    Vouched,
     /// T4: the operator of the mobile network says so.
     Operator,
 }
@@ -26,6 +26,8 @@ pub(super) enum EvidenceSource {
     Stun,
     /// A report of the page or its shell.
     Report(ReportSource),
+    /// A signed report of an enrolled app.
+    AttestedApp,
     /// A site profile that matches the media source address.
     Site,
     /// The mobile network operator.
@@ -33,7 +35,7 @@ pub(super) enum EvidenceSource {
 }
 
 impl EvidenceSource {
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 8;
 
     pub(super) const fn index(self) -> usize {
         match self {
@@ -41,16 +43,30 @@ impl EvidenceSource {
             Self::Report(ReportSource::NetworkInformation) => 1,
             Self::Report(ReportSource::Shell) => 2,
             Self::Report(ReportSource::WechatMiniProgram) => 3,
-            Self::Site => 4,
-            Self::Operator => 5,
+            Self::Report(ReportSource::Person) => 4,
+            Self::AttestedApp => 5,
+            Self::Site => 6,
+            Self::Operator => 7,
         }
     }
 
     /// Whether the device itself speaks. Such a source is believed at once when it asks for less.
     pub(super) const fn is_device(self) -> bool {
         match self {
-            Self::Stun | Self::Report(_) => true,
-            Self::Site | Self::Operator => false,
+            Self::Stun
+            | Self::Report(
+                ReportSource::NetworkInformation | ReportSource::Shell | ReportSource::WechatMiniProgram,
+            )
+            | Self::AttestedApp => true,
+            Self::Report(ReportSource::Person) | Self::Site | Self::Operator => false,
+        }
+    }
+
+    /// Whether it speaks of the network that the device was on when it spoke, and no longer of the next one.
+    pub(super) const fn is_of_one_network(self) -> bool {
+        match self {
+            Self::Report(_) | Self::AttestedApp | Self::Operator => true,
+            Self::Stun | Self::Site => false,
         }
     }
 }
@@ -72,7 +88,7 @@ impl Evidence {
             Trust::Hint => 0.5,
             Trust::Claim => 1.0,
             Trust::Native => 2.0,
-            Trust::Site => 3.0,
+            Trust::Vouched => 3.0,
             Trust::Operator => 4.0,
         };
         let Some(lifetime) = self.lifetime() else { return full };
@@ -96,9 +112,11 @@ impl Evidence {
     fn lifetime(&self) -> Option<Duration> {
         match self.source {
             EvidenceSource::Stun => Some(STUN_LIFETIME),
+            EvidenceSource::AttestedApp => Some(NATIVE_LIFETIME),
             EvidenceSource::Report(_) if self.trust >= Trust::Native => Some(NATIVE_LIFETIME),
+            // A hint holds for as long as the session does.
+            EvidenceSource::Report(ReportSource::Person) | EvidenceSource::Site => None,
             EvidenceSource::Report(_) => Some(CLAIM_LIFETIME),
-            EvidenceSource::Site => None,
             EvidenceSource::Operator => Some(OPERATOR_LIFETIME),
         }
     }
@@ -108,12 +126,12 @@ impl Evidence {
 const STUN_LIFETIME: Duration = Duration::from_secs(5);
 
 /// A shell that knows the generation repeats itself every few seconds; radio segments are often as short.
-const NATIVE_LIFETIME: Duration = Duration::from_secs(10);
+pub(super) const NATIVE_LIFETIME: Duration = Duration::from_secs(10);
 
 /// A family changes seldom, and pages report it on change.
 const CLAIM_LIFETIME: Duration = Duration::from_secs(15);
 
-/// The poll interval of an operator's API.
+/// The poll interval of an operator's API; whoever holds a subscription to its events says the last one again.
 const OPERATOR_LIFETIME: Duration = Duration::from_secs(60);
 
 /// What a network cost of libwebrtc means (`rtc_base/network_constants.h`); `None` is no evidence.
@@ -133,10 +151,17 @@ pub(super) fn class_of_cost(cost: u16) -> Option<(NetworkClass, Trust)> {
     }
 }
 
+/// Whether a network cost of libwebrtc is that of a VPN: one above that of the network below it
+/// (`WebRTC-AddNetworkCostToVpn`).
+pub(super) fn is_vpn_cost(cost: u16) -> bool {
+    matches!(cost, 1 | 11 | 251 | 501 | 901 | 911 | 981)
+}
+
 /// What a report is worth: the class that its source can know, and the trust in it.
 pub(super) fn class_of_report(source: ReportSource, class: NetworkClass) -> Option<(NetworkClass, Trust)> {
     let trust = match (source, Family::of(class)) {
         (_, Family::Unknown) => return None,
+        (ReportSource::Person, Family::Wired | Family::Wifi | Family::Cellular) => Trust::Hint,
         // `effectiveType` ends at 4g, also on 5G and on fibre: the generation says nothing.
         (ReportSource::NetworkInformation, Family::Cellular) => {
             return Some((NetworkClass::Cell, Trust::Claim));
@@ -213,6 +238,22 @@ mod tests {
             assert_eq!(worth, Some((NetworkClass::Cell, Trust::Claim)), "{class}");
         }
         assert_eq!(class_of_report(ReportSource::Shell, NetworkClass::Unknown), None);
+    }
+
+    #[test]
+    fn a_person_can_only_hint() {
+        for class in [NetworkClass::FiveG, NetworkClass::Wifi, NetworkClass::TwoG] {
+            let worth = class_of_report(ReportSource::Person, class);
+            assert_eq!(worth, Some((class, Trust::Hint)));
+        }
+    }
+
+    #[test]
+    fn only_odd_costs_are_of_a_vpn() {
+        for cost in [0, 10, 50, 250, 500, 900, 910, 980, 999] {
+            assert!(!is_vpn_cost(cost), "{cost}");
+            assert_eq!(is_vpn_cost(cost + 1), class_of_cost(cost + 1).is_some(), "{cost}");
+        }
     }
 
     #[test]
