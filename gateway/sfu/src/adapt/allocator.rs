@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use protocol::ladder::Rung;
 use protocol::units::Bitrate;
 
 use super::allocate::ALL_ENCODINGS;
@@ -10,6 +11,7 @@ use super::knapsack::{self, Choice};
 use super::measurement::{Downlink, DownlinkState};
 use super::output::Layer;
 use super::participant::LEAST_PICTURE;
+use super::rung_memory::{Fall, RungMemory};
 use super::snapshot::{DemandSnapshot, Pricing, RoomSnapshot, SubscriberSnapshot};
 
 /// What the rung loop needs to know of a subscriber's link besides its budget.
@@ -31,30 +33,8 @@ pub struct Allocator {
     queueing_since: Option<Instant>,
     lossy_since: Option<Instant>,
     relieved_at: Option<Instant>,
-    memory: Vec<Memory>,
+    memory: Vec<RungMemory>,
     candidate: Option<Candidate>,
-}
-
-/// What is remembered of one demand.
-#[derive(Debug, Clone, Copy, Default)]
-struct Memory {
-    layer: Option<Layer>,
-    started: bool,
-    /// The last step up for which bandwidth was the only question.
-    raised: Option<(Layer, Instant)>,
-    /// The layer that failed, until when it is not tried again, and the wait that led there.
-    failed: Option<(Layer, Instant, Duration)>,
-    /// What was held before the last fall, and when that was.
-    fell: Option<(Layer, Instant, Fall)>,
-}
-
-/// Why a layer was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fall {
-    Jitter,
-    /// The estimate fell on loss alone: congestion control tries whether the loss answers to the rate.
-    Loss,
-    Shortage,
 }
 
 /// Whether a step went down for the sake of the link.
@@ -116,12 +96,16 @@ impl Allocator {
         ideal: Option<&[Option<Layer>]>,
         link: &LinkView,
     ) {
-        self.memory.resize(subscriber.demands.len(), Memory::default());
+        self.memory.resize(subscriber.demands.len(), RungMemory::default());
+        for (memory, demand) in self.memory.iter_mut().zip(&subscriber.demands) {
+            memory.watch_cap(now, demand.cap);
+        }
         self.leave_what_is_gone(room, subscriber);
         self.start_new(ideal);
         if self.relieve(now, room, subscriber, link) == Relief::None
             && let Some(ideal) = ideal
         {
+            self.fatten(now, room, subscriber, ideal);
             self.raise(now, room, subscriber, ideal, link);
         }
     }
@@ -129,7 +113,7 @@ impl Allocator {
     /// Takes over an allocation as it is.
     pub(super) fn follow(&mut self, ideal: Option<&[Option<Layer>]>) {
         let Some(ideal) = ideal else { return };
-        self.memory = ideal.iter().map(|layer| Memory { layer: *layer, ..Memory::default() }).collect();
+        self.memory = ideal.iter().map(|layer| RungMemory::holding(*layer)).collect();
     }
 
     /// The layers as decided, one per demand.
@@ -146,8 +130,7 @@ impl Allocator {
     /// The highest layer that a demand may rise to, while a higher one has failed a short while ago.
     #[must_use]
     pub fn limit(&self, now: Instant, demand: usize) -> Option<Layer> {
-        let (failed, ..) = self.memory.get(demand)?.failed.filter(|(_, until, _)| now < *until)?;
-        Some(Layer { encoding: failed.encoding.checked_sub(1)?, temporal: u8::MAX })
+        self.memory.get(demand)?.limit(now)
     }
 
     /// Whether the links of a new subscriber are still being explored.
@@ -167,9 +150,7 @@ impl Allocator {
             let offer = knapsack::choices(source, demand, ALL_ENCODINGS, Pricing::Measured);
             let below = offer.iter().rev().find(|choice| choice.layer < layer);
             // Where nothing lies below, the least of what there is keeps the picture alive.
-            memory.layer = below.or(offer.first()).map(|choice| choice.layer);
-            memory.started = memory.layer.is_some();
-            memory.raised = None;
+            memory.replace(below.or(offer.first()).map(|choice| choice.layer));
         }
     }
 
@@ -177,7 +158,7 @@ impl Allocator {
     fn start_new(&mut self, ideal: Option<&[Option<Layer>]>) {
         for (memory, layer) in self.memory.iter_mut().zip(ideal.unwrap_or_default()) {
             if !memory.started && memory.layer.is_none() && layer.is_some() {
-                *memory = Memory { layer: *layer, started: true, ..*memory };
+                memory.start(*layer);
             }
         }
     }
@@ -209,8 +190,9 @@ impl Allocator {
             let layer = pick.map(|choice| choice.layer);
             if layer < memory.layer {
                 memory.fall(now, layer, fall);
+            } else {
+                memory.layer = layer;
             }
-            memory.layer = layer;
         }
         self.settled = true;
         self.candidate = None;
@@ -366,16 +348,34 @@ impl Allocator {
             return;
         }
         let (since, layers) = (candidate.since, candidate.layers.clone());
-        if now.saturating_duration_since(since) < self.patience(now, &layers) {
+        if now.saturating_duration_since(since) < self.patience(now, room, subscriber, &layers) {
             return;
         }
         for (memory, layer) in self.memory.iter_mut().zip(layers) {
             if layer > memory.layer {
-                memory.raised = layer.map(|layer| (layer, now));
+                memory.raise(now, layer);
+            } else {
+                memory.layer = layer;
             }
-            memory.layer = layer;
         }
         self.candidate = None;
+    }
+
+    /// Gives a large picture that has been short of frames for too long up for a smaller one of all frames.
+    fn fatten(
+        &mut self,
+        now: Instant,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+        ideal: &[Option<Layer>],
+    ) {
+        for ((memory, demand), wish) in self.memory.iter_mut().zip(&subscriber.demands).zip(ideal) {
+            let worth = |layer| knapsack::worth(room.sources.get(demand.source), demand, layer);
+            if memory.is_thin(now) && *wish < memory.layer && worth(*wish) > worth(memory.layer) {
+                memory.fall(now, *wish, Fall::Shortage);
+                self.candidate = None;
+            }
+        }
     }
 
     /// Whether a wish raises somebody, and by enough where it lowers somebody else: pictures that take turns
@@ -405,51 +405,29 @@ impl Allocator {
     }
 
     /// The longest of what the steps of a candidate ask for.
-    fn patience(&self, now: Instant, layers: &[Option<Layer>]) -> Duration {
+    fn patience(
+        &self,
+        now: Instant,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+        layers: &[Option<Layer>],
+    ) -> Duration {
         if self.is_starting(now) {
             return START_PATIENCE;
         }
-        let rising = self.memory.iter().zip(layers).filter(|(memory, layer)| **layer > memory.layer);
-        rising.map(|(memory, layer)| memory.patience(now, *layer)).max().unwrap_or(Duration::ZERO)
+        let demands = self.memory.iter().zip(&subscriber.demands).zip(layers);
+        let rising = demands.filter(|((memory, _), layer)| **layer > memory.layer);
+        rising
+            .map(|((memory, demand), layer)| memory.patience(now, *layer, rung_of(room, demand, *layer)))
+            .max()
+            .unwrap_or(Duration::ZERO)
     }
 }
 
-impl Memory {
-    fn fall(&mut self, now: Instant, to: Option<Layer>, fall: Fall) {
-        let Some(from) = self.layer else { return };
-        let spatial = to.map(|layer| layer.encoding) != Some(from.encoding);
-        let quick = self.raised.filter(|(layer, at)| {
-            *layer >= from && now.saturating_duration_since(*at) < FAILED_RAISE && Some(*layer) > to
-        });
-        if let Some((layer, _)) = quick
-            && spatial
-            && fall != Fall::Loss
-        {
-            let wait = self.failed.map_or(FIRST_WAIT, |(_, _, wait)| (wait * 2).min(LONGEST_WAIT));
-            self.failed = Some((layer, now + wait, wait));
-        }
-        self.raised = None;
-        self.fell = Some((from, now, fall));
-    }
-
-    fn patience(&self, now: Instant, to: Option<Layer>) -> Duration {
-        let Some(current) = self.layer else { return RETURN_PATIENCE };
-        if to.is_some_and(|to| to.encoding == current.encoding) {
-            return FRAME_RATE_PATIENCE;
-        }
-        // The lowest encoding is below the clinical floor: leaving it is urgent.
-        if current.encoding == 0 {
-            return RETURN_PATIENCE;
-        }
-        let held = self
-            .fell
-            .filter(|(layer, at, _)| now.saturating_duration_since(*at) < RECENT && to <= Some(*layer));
-        match held {
-            Some((_, _, Fall::Jitter | Fall::Loss)) => RETURN_PATIENCE,
-            Some((_, _, Fall::Shortage)) => REGAIN_PATIENCE,
-            None => RAISE_PATIENCE,
-        }
-    }
+fn rung_of(room: &RoomSnapshot, demand: &DemandSnapshot, layer: Option<Layer>) -> Rung {
+    let encodings = room.sources.get(demand.source).map(|source| &source.encodings);
+    let encoding = layer.and_then(|layer| encodings?.get(usize::from(layer.encoding)));
+    encoding.map_or(Rung::AudioOnly, |encoding| encoding.rung)
 }
 
 /// Whether packets get lost while nothing stands in queues.
@@ -473,29 +451,9 @@ const NO_QUEUE: Duration = Duration::from_millis(25);
 /// Gain over the present that a plan must bring to lower one picture for another.
 const WORTHWHILE: f64 = 1.1;
 
-/// A step up to another encoding needs this much lasting evidence.
-const RAISE_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Likewise where the picture is below the clinical floor, was lost, or fell to jitter a moment ago.
-const RETURN_PATIENCE: Duration = Duration::from_secs(1);
-
-/// A rung held lately was lost for want of room, and the room is back: two probes' worth of evidence.
-const REGAIN_PATIENCE: Duration = Duration::from_secs(2);
-
-/// More frames of the same encoding are had and given up without a key frame.
-const FRAME_RATE_PATIENCE: Duration = Duration::from_secs(1);
-
 /// A subscriber starts high: until its first shortage, at most this long, steps up follow in quick succession.
 const START_PHASE: Duration = Duration::from_secs(10);
 const START_PATIENCE: Duration = Duration::from_millis(300);
-
-/// A step up that is taken back for want of bandwidth within this time has failed.
-const FAILED_RAISE: Duration = Duration::from_secs(10);
-const FIRST_WAIT: Duration = Duration::from_secs(8);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-/// A rung held this recently is known to fit.
-const RECENT: Duration = Duration::from_secs(30);
 
 /// What may stand in queues, and for how long, before relief.
 const QUEUE_LIMIT: Duration = Duration::from_millis(80);

@@ -1,5 +1,6 @@
 //! Whether a directed pair may have HD: granted on probation to proven classes so that a call starts high,
-//! confirmed or withdrawn by measurement, and regained only through agreement and cool-down.
+//! confirmed or withdrawn by measurement, and regained through agreement: after a cool-down where measurement
+//! had failed it, at once where only the class had gone.
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ pub struct HdDecision {
 pub struct HdPermission {
     phase: Phase,
     wait: Duration,
+    /// Wait after the next loss of a class that had hardly come.
+    class_wait: Duration,
     /// When the objection that now stands was first seen, to ride out short ones.
     objection: Option<(HdReason, Instant)>,
     /// Since when a link on probation lacks room.
@@ -40,16 +43,27 @@ pub struct HdPermission {
 enum Phase {
     /// The classes are not known for long enough to rule a start on probation out.
     New { since: Option<Instant> },
-    /// The classes do not allow it, and nothing was withdrawn.
-    Barred,
+    /// The classes do not allow it, or have only just come back after going to and fro.
+    Barred { until: Instant },
     /// Measurements must agree for a while first.
-    Agreeing { agreed_since: Option<Instant>, warm_since: Option<Instant> },
+    Agreeing(Agreement),
     /// Permitted on the word of the classes; the clock runs once both links are measured.
     Probation { measured_since: Option<Instant>, confirmed_since: Option<Instant> },
     /// Permitted.
     Granted { since: Instant },
     /// Withdrawn.
     CoolDown { until: Instant },
+}
+
+/// What agrees with a grant, each since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Agreement {
+    /// Both links behave, and the downlink has the room.
+    room: Option<Instant>,
+    /// HD arrives from the publisher.
+    proof: Option<Instant>,
+    /// The publisher is asked for it.
+    warm: Option<Instant>,
 }
 
 impl HdPermission {
@@ -59,6 +73,7 @@ impl HdPermission {
         Self {
             phase: Phase::New { since: None },
             wait: FIRST_COOL_DOWN,
+            class_wait: Duration::ZERO,
             objection: None,
             doubted_since: None,
             good_since: None,
@@ -74,14 +89,15 @@ impl HdPermission {
         }
         match self.phase {
             Phase::New { .. } => self.start(now, pair),
-            Phase::Barred => self.agree(now, pair, None, None),
-            Phase::Agreeing { agreed_since, warm_since } => self.agree(now, pair, agreed_since, warm_since),
+            Phase::Barred { until } if now < until => denied(HdReason::Dwell),
+            Phase::Barred { .. } => self.agree(now, pair, Agreement::default()),
+            Phase::Agreeing(agreement) => self.agree(now, pair, agreement),
             Phase::Probation { measured_since, confirmed_since } => {
                 self.prove(now, pair, measured_since, confirmed_since)
             }
             Phase::Granted { since } => self.hold(now, pair, since),
             Phase::CoolDown { until } if now < until => denied(HdReason::CoolDown),
-            Phase::CoolDown { .. } => self.agree(now, pair, None, None),
+            Phase::CoolDown { .. } => self.agree(now, pair, Agreement::default()),
         }
     }
 
@@ -97,7 +113,7 @@ impl HdPermission {
     /// no more than it allows.
     fn start(&mut self, now: Instant, pair: &PairEvidence) -> HdDecision {
         if trouble(pair).is_some() {
-            return self.agree(now, pair, None, None);
+            return self.agree(now, pair, Agreement::default());
         }
         self.prove(now, pair, None, None)
     }
@@ -138,44 +154,39 @@ impl HdPermission {
         PERMITTED
     }
 
-    /// Before a grant: every measurement must agree for [`AGREEMENT`] without a break.
-    fn agree(
-        &mut self,
-        now: Instant,
-        pair: &PairEvidence,
-        agreed_since: Option<Instant>,
-        warm_since: Option<Instant>,
-    ) -> HdDecision {
+    /// Before a grant: the links must agree for [`AGREEMENT`] and the publisher for [`CONFIRMATION`], without
+    /// a break.
+    fn agree(&mut self, now: Instant, pair: &PairEvidence, agreement: Agreement) -> HdDecision {
         let denied = |reason, warm| HdDecision { permitted: false, warm, sought: true, reason };
         if !pair.wanted {
-            self.phase = Phase::Agreeing { agreed_since: None, warm_since: None };
+            self.phase = Phase::Agreeing(Agreement::default());
             return HdDecision { sought: false, ..denied(HdReason::Dwell, false) };
         }
         if let Some(reason) = link_objection(pair).or_else(|| downlink_objection(pair)) {
-            let passing = !self.objects_for(now, reason, SHORT_OBJECTION);
-            let (agreed_since, warm_since) =
-                (agreed_since.filter(|_| passing), warm_since.filter(|_| passing));
-            self.phase = Phase::Agreeing { agreed_since, warm_since };
-            return denied(reason, warm_since.is_some());
+            let lasts = self.objects_for(now, reason, SHORT_OBJECTION);
+            let agreement = if lasts { Agreement::default() } else { agreement };
+            self.phase = Phase::Agreeing(agreement);
+            return denied(reason, agreement.warm.is_some());
         }
         // The rest of the link can carry HD, so the publisher is asked to show that its uplink can.
-        let warm_since = warm_since.unwrap_or(now);
+        let room = agreement.room.unwrap_or(now);
+        let warm = agreement.warm.unwrap_or(now);
         if let Some(reason) = uplink_objection(pair) {
-            if elapsed(warm_since, now) >= PROBATION {
+            if elapsed(warm, now) >= PROBATION {
                 return self.revoke(now, reason, Blame::Failed);
             }
-            let agreed_since = agreed_since.filter(|_| !self.objects_for(now, reason, SHORT_OBJECTION));
-            self.phase = Phase::Agreeing { agreed_since, warm_since: Some(warm_since) };
+            let proof = agreement.proof.filter(|_| !self.objects_for(now, reason, SHORT_OBJECTION));
+            self.phase = Phase::Agreeing(Agreement { room: Some(room), proof, warm: Some(warm) });
             return denied(reason, true);
         }
         self.objection = None;
-        let agreed_since = agreed_since.unwrap_or(now);
-        if elapsed(agreed_since, now) >= AGREEMENT {
+        let proof = agreement.proof.unwrap_or(now);
+        if elapsed(room, now) >= AGREEMENT && elapsed(proof, now) >= CONFIRMATION {
             self.grant(now);
             return PERMITTED;
         }
         // The publisher has proven itself: its time for that starts anew with the next doubt.
-        self.phase = Phase::Agreeing { agreed_since: Some(agreed_since), warm_since: Some(now) };
+        self.phase = Phase::Agreeing(Agreement { room: Some(room), proof: Some(proof), warm: Some(now) });
         denied(HdReason::Dwell, true)
     }
 
@@ -191,6 +202,10 @@ impl HdPermission {
             return self.revoke(now, HdReason::DownlinkUnproven, blame);
         }
         if let Some(reason) = self.lasting_severe_objection(now, pair) {
+            let blame = match reason {
+                HdReason::DownlinkUnproven | HdReason::UplinkUnproven => Blame::Faded,
+                _ => blame,
+            };
             return self.revoke(now, reason, blame);
         }
         let good_since = *self.good_since.get_or_insert(now);
@@ -204,29 +219,45 @@ impl HdPermission {
         matches!(self.drops, [Some(first), Some(second)] if elapsed(first, second) <= DROP_WINDOW)
     }
 
+    /// A class that goes is no failure of HD, so that it comes back as soon as class and measurement agree
+    /// again; only a class that goes to and fro has to wait.
     fn lose_class(&mut self, now: Instant) {
         self.objection = None;
         self.phase = match self.phase {
-            Phase::Probation { .. } | Phase::Granted { .. } => {
-                self.good_since = None;
-                Phase::CoolDown { until: now + self.wait }
+            Phase::Probation { .. } => self.bar(now),
+            Phase::Granted { since } => {
+                if elapsed(since, now) >= STEADY_CLASS {
+                    self.class_wait = Duration::ZERO;
+                }
+                self.bar(now)
             }
             Phase::CoolDown { until } if now < until => Phase::CoolDown { until },
             // The first verdicts may still be on their way.
             Phase::New { since } if elapsed(since.unwrap_or(now), now) < FIRST_VERDICTS => {
                 Phase::New { since: since.or(Some(now)) }
             }
-            Phase::New { .. } | Phase::Barred | Phase::Agreeing { .. } | Phase::CoolDown { .. } => {
-                Phase::Barred
-            }
+            Phase::Barred { until } => Phase::Barred { until },
+            Phase::New { .. } | Phase::Agreeing(_) | Phase::CoolDown { .. } => Phase::Barred { until: now },
         };
     }
 
+    fn bar(&mut self, now: Instant) -> Phase {
+        self.good_since = None;
+        self.doubted_since = None;
+        self.drops = [None; 2];
+        let until = now + self.class_wait;
+        self.class_wait = (self.class_wait * 2).clamp(FIRST_CLASS_WAIT, LONGEST_CLASS_WAIT);
+        Phase::Barred { until }
+    }
+
     fn revoke(&mut self, now: Instant, reason: HdReason, blame: Blame) -> HdDecision {
-        self.phase = Phase::CoolDown { until: now + self.wait };
+        self.phase = match blame {
+            Blame::Failed | Blame::Worn => Phase::CoolDown { until: now + self.wait },
+            Blame::Faded => Phase::Agreeing(Agreement::default()),
+        };
         self.wait = match blame {
             Blame::Failed => (self.wait * 2).min(LONGEST_COOL_DOWN),
-            Blame::Worn => FIRST_COOL_DOWN,
+            Blame::Worn | Blame::Faded => FIRST_COOL_DOWN,
         };
         self.objection = None;
         self.good_since = None;
@@ -266,11 +297,15 @@ impl Default for HdPermission {
     }
 }
 
-/// Whether a withdrawn permission had just been given.
+/// How a permission was withdrawn.
 #[derive(Debug, Clone, Copy)]
 enum Blame {
     Failed,
+    /// It had been held for long.
     Worn,
+    /// The room for it had been missing for so long that the publisher need not go on sending HD: it comes back
+    /// with the room, and agreement is wait enough.
+    Faded,
 }
 
 const PERMITTED: HdDecision =
@@ -301,6 +336,14 @@ const CONFIRMATION: Duration = Duration::from_secs(3);
 const FIRST_COOL_DOWN: Duration = Duration::from_secs(15);
 const LONGEST_COOL_DOWN: Duration = Duration::from_secs(120);
 
+/// A class that was held for this long before it went is steady: most labels that flap come back sooner.
+const STEADY_CLASS: Duration = Duration::from_secs(60);
+
+/// Wait after the loss of a class that had not been held for [`STEADY_CLASS`], doubled with each in a row. The
+/// first loss costs none.
+const FIRST_CLASS_WAIT: Duration = Duration::from_secs(15);
+const LONGEST_CLASS_WAIT: Duration = Duration::from_secs(60);
+
 /// A grant that is withdrawn within this time has failed.
 const FAILED_GRANT: Duration = Duration::from_secs(60);
 
@@ -316,9 +359,9 @@ const SHORT_OBJECTION: Duration = Duration::from_millis(500);
 const LOSS_PATIENCE: Duration = Duration::from_secs(2);
 const ROUND_TRIP_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The rung follows a lack of room at once; the permission only when the lack lasts, since every change
-/// of permission costs a cool-down.
-const ROOM_PATIENCE: Duration = Duration::from_secs(20);
+/// The rung follows a lack of room at once; the permission only when the lack lasts, since it is what lets HD
+/// come back at once. Meanwhile the publisher goes on sending HD.
+const ROOM_PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -482,6 +525,38 @@ mod tests {
         assert_eq!(course.run(4, &good()), HdReason::Granted);
         course.permission.handle_drop(course.now, reached);
         assert_ne!(course.run(1, &good()), HdReason::Granted);
+    }
+
+    #[test]
+    fn a_class_that_comes_back_needs_agreement_and_no_cool_down() {
+        let mut course = Course::new();
+        let weak = PairEvidence { publisher: on(NetworkClass::FourG), ..good() };
+        for _ in 0..3 {
+            course.run(70, &good());
+            course.run(10, &weak);
+            assert_eq!(course.last.reason, HdReason::PublisherClass);
+            let wait = course.until_permitted(&good());
+            assert!((5..=6).contains(&wait), "{wait}");
+        }
+    }
+
+    #[test]
+    fn a_class_that_goes_to_and_fro_has_to_wait() {
+        let mut course = Course::new();
+        let weak = PairEvidence { publisher: on(NetworkClass::FourG), ..good() };
+        let mut waits = Vec::new();
+        for _ in 0..5 {
+            course.run(10, &good());
+            course.run(5, &weak);
+            waits.push(course.until_permitted(&good()));
+        }
+        // 5 s of agreement; the wait of 15 s and its doubles began with the loss, 5 s before.
+        for (wait, expected) in waits.iter().zip([5, 15, 30, 60, 60]) {
+            assert!(wait.abs_diff(expected) <= 2, "{waits:?}");
+        }
+        course.run(70, &good());
+        course.run(5, &weak);
+        assert!(course.until_permitted(&good()) <= 6, "a steady class is trusted again");
     }
 
     #[test]

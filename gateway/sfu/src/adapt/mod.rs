@@ -23,6 +23,7 @@ pub mod policy;
 mod published_track;
 mod room_state;
 mod rung_change;
+mod rung_memory;
 mod snapshot;
 mod strategy;
 mod uplink;

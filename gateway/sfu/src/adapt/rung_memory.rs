@@ -1,0 +1,166 @@
+//! What the rung loop remembers of one subscription: what it holds, what it lost and why, and so how much
+//! evidence its next step up needs.
+
+use std::time::{Duration, Instant};
+
+use protocol::ladder::Rung;
+
+use super::output::Layer;
+
+/// What is remembered of one demand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RungMemory {
+    pub(super) layer: Option<Layer>,
+    /// Its first picture has been given.
+    pub(super) started: bool,
+    /// The last step up for which bandwidth was the only question.
+    raised: Option<(Layer, Instant)>,
+    failed: Option<Failed>,
+    /// What was held before the last fall, and when that was.
+    fell: Option<(Layer, Instant, Fall)>,
+    /// Since when it has been short of frames for the sake of the link.
+    thinned_since: Option<Instant>,
+    cap: Option<Rung>,
+    /// The cap before it was last lifted, and when that was.
+    lifted: Option<(Rung, Instant)>,
+}
+
+/// A layer that was given up soon after it was reached.
+#[derive(Debug, Clone, Copy)]
+struct Failed {
+    layer: Layer,
+    /// It is not tried again before.
+    until: Instant,
+    wait: Duration,
+}
+
+/// Why a layer was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fall {
+    /// A queue came and no packet was lost: a radio that schedules unevenly looks like this.
+    Jitter,
+    /// The estimate fell on loss alone: congestion control tries whether the loss answers to the rate.
+    Loss,
+    /// The link carries less.
+    Shortage,
+}
+
+impl RungMemory {
+    /// A memory of nothing but the layer.
+    pub(super) fn holding(layer: Option<Layer>) -> Self {
+        Self { layer, started: layer.is_some(), ..Self::default() }
+    }
+
+    /// Takes note of the highest rung that is allowed at present.
+    pub(super) fn watch_cap(&mut self, now: Instant, cap: Rung) {
+        if let Some(before) = self.cap.replace(cap)
+            && before < cap
+        {
+            self.lifted = Some((before, now));
+        }
+    }
+
+    /// The first picture.
+    pub(super) fn start(&mut self, layer: Option<Layer>) {
+        self.layer = layer;
+        self.started = true;
+    }
+
+    /// What is held is not there any more; nobody's link is to blame.
+    pub(super) fn replace(&mut self, layer: Option<Layer>) {
+        self.layer = layer;
+        self.started = layer.is_some();
+        self.raised = None;
+        self.thinned_since = None;
+    }
+
+    /// Goes up because there is room.
+    pub(super) fn raise(&mut self, now: Instant, to: Option<Layer>) {
+        self.raised = to.map(|layer| (layer, now));
+        self.layer = to;
+        self.thinned_since = None;
+    }
+
+    /// Goes down for the sake of the link.
+    pub(super) fn fall(&mut self, now: Instant, to: Option<Layer>, fall: Fall) {
+        let Some(from) = self.layer else { return };
+        let spatial = to.map(|layer| layer.encoding) != Some(from.encoding);
+        let quick = self.raised.filter(|(layer, at)| {
+            *layer >= from && now.saturating_duration_since(*at) < FAILED_RAISE && Some(*layer) > to
+        });
+        if let Some((layer, _)) = quick
+            && spatial
+            && fall != Fall::Loss
+        {
+            let recent = self.failed.filter(|failed| now.saturating_duration_since(failed.until) < FORGIVEN);
+            let wait = recent.map_or(FIRST_WAIT, |failed| (failed.wait * 2).min(LONGEST_WAIT));
+            self.failed = Some(Failed { layer, until: now + wait, wait });
+        }
+        self.thinned_since = if spatial { None } else { self.thinned_since.or(Some(now)) };
+        self.raised = None;
+        self.fell = Some((from, now, fall));
+        self.layer = to;
+    }
+
+    /// Whether it has been short of frames for longer than a face should move in steps.
+    pub(super) fn is_thin(&self, now: Instant) -> bool {
+        self.thinned_since.is_some_and(|since| now.saturating_duration_since(since) >= THIN_PATIENCE)
+    }
+
+    /// The highest layer to rise to, while a higher one has failed a short while ago.
+    pub(super) fn limit(&self, now: Instant) -> Option<Layer> {
+        let failed = self.failed.filter(|failed| now < failed.until)?;
+        Some(Layer { encoding: failed.layer.encoding.checked_sub(1)?, temporal: u8::MAX })
+    }
+
+    /// How long there must have been room for a step up. `rung` is what it leads to.
+    pub(super) fn patience(&self, now: Instant, to: Option<Layer>, rung: Rung) -> Duration {
+        let Some(current) = self.layer else { return RETURN_PATIENCE };
+        if to.is_some_and(|to| to.encoding == current.encoding) {
+            return FRAME_RATE_PATIENCE;
+        }
+        // What was not allowed has been measured before it was.
+        let lifted = self
+            .lifted
+            .is_some_and(|(before, at)| now.saturating_duration_since(at) < JUST_LIFTED && rung > before);
+        if lifted {
+            return LIFTED_PATIENCE;
+        }
+        // The lowest encoding is below the clinical floor: leaving it is urgent.
+        if current.encoding == 0 {
+            return RETURN_PATIENCE;
+        }
+        let held = self
+            .fell
+            .is_some_and(|(layer, at, _)| now.saturating_duration_since(at) < RECENT && to <= Some(layer));
+        if held { RETURN_PATIENCE } else { RAISE_PATIENCE }
+    }
+}
+
+/// A step up to another encoding needs this much lasting evidence.
+const RAISE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Likewise where the picture is below the clinical floor, was lost, or was better a moment ago.
+const RETURN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A rung held this recently is known to fit where there is the room again.
+const RECENT: Duration = Duration::from_secs(45);
+
+/// More frames of the same encoding are had and given up without a key frame.
+const FRAME_RATE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// HD permission has looked at the room for seconds before it is given: one more look.
+const LIFTED_PATIENCE: Duration = Duration::from_millis(300);
+const JUST_LIFTED: Duration = Duration::from_secs(3);
+
+/// Few frames of a large picture save a key frame where the shortage passes; a shortage that does not is
+/// better met by a smaller picture of all frames.
+const THIN_PATIENCE: Duration = Duration::from_millis(1_200);
+
+/// A step up that is taken back for want of bandwidth within this time has failed.
+const FAILED_RAISE: Duration = Duration::from_secs(10);
+const FIRST_WAIT: Duration = Duration::from_secs(8);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A failure this long after the wait for the last one is counted as the first.
+const FORGIVEN: Duration = Duration::from_secs(60);
