@@ -1,22 +1,36 @@
 // Runs in the page: notes every displayed frame of every remote picture, with its time and its height. What the
 // browser counts as a freeze leaves gaps without packets out; what people see does not.
+//
+// A page is not told of every frame: where two are presented within one turn of its rendering, or while it is busy,
+// it hears of the last one only, together with how many there were. The others are noted evenly spread before it.
 
 /** Installs the monitor; call it before the page's own scripts run. */
 export function frameMonitor() {
   const MAX_FRAMES = 40_000;
+  /** More than this many at once is a counter that began anew. */
+  const MAX_UNTOLD = 60;
   const frames = [];
   const watched = new WeakSet();
   const watch = (video) => {
     if (watched.has(video)) return;
     watched.add(video);
-    const note = (now, metadata) => {
+    let before = null;
+    const note = (_, metadata) => {
+      const at = performance.timeOrigin + metadata.presentationTime;
       // One's own camera is shown mirrored; everything else comes from somebody else.
       if (!video.classList.contains("mirrored")) {
         // Whose picture it is says the tile: the browser's track goes from one participant to the next.
         const participant = video.closest("[data-participant]")?.dataset.participant ?? "";
-        frames.push({ at: performance.timeOrigin + now, height: Math.min(metadata.height, metadata.width), participant });
-        if (frames.length > MAX_FRAMES) frames.shift();
+        const height = Math.min(metadata.height, metadata.width);
+        const count = before === null ? 1 : metadata.presentedFrames - before.count;
+        const told = count >= 1 && count <= MAX_UNTOLD ? count : 1;
+        for (let index = 1; index <= told; index += 1) {
+          const since = before?.at ?? at;
+          frames.push({ at: since + ((at - since) * index) / told, height, participant });
+          if (frames.length > MAX_FRAMES) frames.shift();
+        }
       }
+      before = { at, count: metadata.presentedFrames };
       video.requestVideoFrameCallback(note);
     };
     video.requestVideoFrameCallback(note);

@@ -15,6 +15,7 @@ const API_KEY = "a-key-for-tests-of-32-characters-";
 export class Gateway {
   #program;
   #directory;
+  #consult = null;
 
   constructor(program, directory) {
     this.#program = program;
@@ -22,7 +23,7 @@ export class Gateway {
   }
 
   /** Starts a gateway. `classes` gives each place the network class that the operator vouches for. */
-  static async start(links, { classes = {}, hdMode = "equivalent", workers = 1 } = {}) {
+  static async start(links, { classes = {}, hdMode = "equivalent", adaptation = "two_loop", workers = 1 } = {}) {
     const places = Object.values(links.places);
     const profiles = places
       .filter((place) => classes[place.name])
@@ -42,6 +43,7 @@ advertise = [${[...places.map((place) => place.gateway), CONTROL_ADDRESS].map((a
 workers = ${workers}
 [policy]
 hd_mode = "${hdMode}"
+adaptation = "${adaptation}"
 site_profiles = [${profiles.join(", ")}]
 [admin]
 listen = "0.0.0.0:${ADMIN_PORT}"
@@ -86,12 +88,21 @@ data_dir = "${join(directory, "data")}"
     });
     const consult = await answer.json();
     if (answer.status !== 201) throw new Error(`no consult: ${answer.status} ${JSON.stringify(consult)}`);
+    this.#consult = consult.id;
     return consult.participants.map((participant) => participant.link.split("#token=")[1]);
   }
 
   /** The page's address for a client at that place. */
   link(place, token) {
     return `http://${place.gateway}:${HTTP_PORT}/join#token=${token}`;
+  }
+
+  /** What is decided at the moment in the consult that was made last; null where the gateway does not say. */
+  async decisions() {
+    const answer = await fetch(`http://${CONTROL_ADDRESS}:${HTTP_PORT}/api/v1/consults/${this.#consult}/decisions`, {
+      headers: { authorization: `Bearer ${API_KEY}` },
+    }).catch(() => null);
+    return answer?.ok ? await answer.json() : null;
   }
 
   /** The text of /metrics. */

@@ -4,11 +4,20 @@
 import { Program } from "./program.mjs";
 import { binary } from "./binaries.mjs";
 
+/** The second byte of all addresses: with another one, tests can run beside others on the same machine. */
+const NET = Number(process.env.TEST_NET ?? 77);
+
+/** What the names of namespaces begin with. */
+const PREFIX = NET === 77 ? "tvg" : `tvg${NET}`;
+
+/** The device that leads from here to the gateway. */
+const CONTROL = NET === 77 ? "control" : `control${NET}`;
+
 /** The namespace of the gateway. */
-export const GATEWAY = "tvg-gw";
+export const GATEWAY = `${PREFIX}-gw`;
 
 /** The gateway's address on the link of the client with that number. */
-export const gatewayAddress = (number) => `10.77.${number}.1`;
+export const gatewayAddress = (number) => `10.${NET}.${number}.1`;
 
 /** The gateway's address as seen from here. */
 export const CONTROL_ADDRESS = gatewayAddress(9);
@@ -17,10 +26,10 @@ export const CONTROL_ADDRESS = gatewayAddress(9);
 export class Place {
   constructor(name, number) {
     this.name = name;
-    this.namespace = `tvg-${name}`;
+    this.namespace = `${PREFIX}-${name}`;
     this.gateway = gatewayAddress(number);
-    this.address = `10.77.${number}.2`;
-    this.range = `10.77.${number}.0/24`;
+    this.address = `10.${NET}.${number}.2`;
+    this.range = `10.${NET}.${number}.0/24`;
   }
 }
 
@@ -32,8 +41,8 @@ export class Links {
     this.places = places;
   }
 
-  /** Makes the namespaces and links. */
-  static async start(names, settings = "delay=10ms,rate=inf") {
+  /** Makes the namespaces and links; `stats` is a file for what the emulator counts every `interval` milliseconds. */
+  static async start(names, settings = "delay=10ms,rate=inf", { stats = null, interval = 1_000 } = {}) {
     const places = Object.fromEntries(names.map((name, index) => [name, new Place(name, index + 1)]));
     const links = Object.values(places).flatMap((place) => [
       "--link",
@@ -41,7 +50,8 @@ export class Links {
       "--set",
       `${place.name} both ${settings}`,
     ]);
-    const args = ["net", "--create", "--exit-with-stdin", ...links, "--link", `control=:10.77.9.2,${GATEWAY}:${CONTROL_ADDRESS}`];
+    const counts = stats === null ? [] : ["--stats", stats, "--stats-interval", String(interval)];
+    const args = ["net", "--create", "--exit-with-stdin", ...counts, ...links, "--link", `${CONTROL}=:10.${NET}.9.2,${GATEWAY}:${CONTROL_ADDRESS}`];
     const program = new Program("links", binary("loadtest"), args);
     await program.line(/^ready$/, { fromStart: true });
     return new Links(program, places);

@@ -5,12 +5,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { binary, root } from "./binaries.mjs";
+import { binary } from "./binaries.mjs";
+import { resultsFolder } from "./results-folder.mjs";
 
 const run = promisify(execFile);
-
-/** Where results lie. */
-export const resultsFolder = process.env.RESULTS_DIR ?? join(root, "target", "results");
 
 export class Results {
   #rows = [];

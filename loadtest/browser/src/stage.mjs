@@ -17,20 +17,20 @@ export class Stage {
   }
 
   /** Starts network and gateway and makes a consult. */
-  static async build({ classes, hdMode = "equivalent", link = "delay=10ms,rate=inf", roles = ["clinician", "patient"] }) {
-    const links = await Links.start(["doctor", "patient"], link);
-    const gateway = await Gateway.start(links, { classes, hdMode });
+  static async build({ classes, hdMode = "equivalent", adaptation = "two_loop", link = "delay=10ms,rate=inf", counts = {}, roles = ["clinician", "patient"] }) {
+    const links = await Links.start(["doctor", "patient"], link, counts);
+    const gateway = await Gateway.start(links, { classes, hdMode, adaptation });
     const stage = new Stage(links, gateway);
     [stage.tokens.doctor, stage.tokens.patient, ...stage.otherTokens] = await gateway.createConsult(roles);
     return stage;
   }
 
-  /** Lets both in. `publisher` has the real camera. */
-  async enter({ publisher = "doctor", camera = Camera.pattern() } = {}) {
+  /** Lets both in. `publisher` has the real camera, and `visit` its way to get in: `(name, place, settings) => Visitor`. */
+  async enter({ publisher = "doctor", camera = Camera.pattern(), visit = Visitor.arrive } = {}) {
     const watcher = publisher === "doctor" ? "patient" : "doctor";
     const cameras = { [publisher]: camera, [watcher]: await still() };
     for (const [name, shown] of [["doctor", "Dr Lin"], ["patient", "Mrs Wang"]]) {
-      this.visitors[name] ??= await Visitor.arrive(shown, this.links.places[name], { camera: cameras[name] });
+      this.visitors[name] ??= await visit(shown, this.links.places[name], { camera: cameras[name] });
     }
     await this.visitors[publisher].join(this.linkOf(publisher));
     await this.visitors[watcher].join(this.linkOf(watcher));

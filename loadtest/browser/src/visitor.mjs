@@ -40,6 +40,11 @@ export const Camera = {
   file: (path) => ["--use-fake-device-for-media-stream=fps=30", `--use-file-for-fake-video-capture=${path}`],
 };
 
+/** What a fake microphone hears, instead of the browser's own beeps. */
+export const Voice = {
+  file: (path) => [`--use-file-for-fake-audio-capture=${path}`],
+};
+
 export class Visitor {
   #browser;
   #directory;
@@ -55,7 +60,7 @@ export class Visitor {
   }
 
   /** Starts a browser at a place. */
-  static async arrive(name, place, { camera = Camera.pattern(), viewport = { width: 1280, height: 800 }, locale = "en-US" } = {}) {
+  static async arrive(name, place, { camera = Camera.pattern(), voice = [], watches = [], viewport = { width: 1280, height: 800 }, locale = "en-US" } = {}) {
     const directory = await mkdtemp(join(tmpdir(), "tvg-browser-"));
     const wrapper = join(directory, "chromium");
     await writeFile(wrapper, `#!/bin/sh\nexec ip netns exec ${place.namespace} ${chromium} "$@"\n`);
@@ -64,11 +69,12 @@ export class Visitor {
     const browser = await engine.launch({
       executablePath: wrapper,
       headless: true,
-      args: [...FLAGS, ...camera, `--unsafely-treat-insecure-origin-as-secure=${origin}`],
+      args: [...FLAGS, ...camera, ...voice, `--unsafely-treat-insecure-origin-as-secure=${origin}`],
     });
     const context = await browser.newContext({ viewport, locale, permissions: ["camera", "microphone"] });
     await context.addInitScript(frameMonitor);
     await context.addInitScript(keepConnection);
+    for (const watch of watches) await context.addInitScript(watch);
     return new Visitor(name, place, browser, await context.newPage(), directory);
   }
 

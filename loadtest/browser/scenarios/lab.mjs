@@ -1,0 +1,98 @@
+// The browser half of the lab: the schedules on which others were measured, and pairs of traces under three policies.
+//
+//   node scenarios/lab.mjs [NAME…]     the runs whose scenario has one of the names; all of them take half an hour
+//   RUNS=1                             runs of each schedule, 3 unless told otherwise
+//   POLICIES="two_loop …"              policies on the traces
+//   SHORT=1                            a third of the time, to try the lab itself: its figures mean nothing
+//   TRACES_DIR=…                       measured traces; without them pairs of the synthetic ones are run
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { COLUMNS, SERIES, seriesOf } from "../src/lab/figures.mjs";
+import { plansNamed } from "../src/lab/plans.mjs";
+import { median, NEVER } from "../src/lab/measures.mjs";
+import { runPlan } from "../src/lab/run.mjs";
+import { targetOf } from "../src/lab/targets.mjs";
+import { Results } from "../src/results.mjs";
+import { resultsFolder } from "../src/results-folder.mjs";
+
+/** Starting the browsers, joining, warming up and striking, in seconds. */
+const AROUND_A_RUN = 14;
+
+const folder = join(resultsFolder, "lab");
+const runs = Number(process.env.RUNS ?? 3);
+const short = process.env.SHORT ? 3 : 1;
+const policies = (process.env.POLICIES ?? "two_loop fixed_by_class bandwidth_only").split(/\s+/);
+const plans = await plansNamed(process.argv.slice(2), short);
+
+// Policies take turns, so that what changes on the machine meanwhile meets all of them.
+const queue = plans.flatMap((plan) => {
+  const turns = plan.stepped ? Array.from({ length: runs }, () => "two_loop") : policies;
+  return turns.map((policy, turn) => ({ plan, policy, number: plan.stepped ? turn + 1 : 1 }));
+});
+const secondsOf = ({ plan }) => plan.seconds + AROUND_A_RUN;
+const build = `${process.env.TVG_PROFILE ?? "debug"} build${process.env.SHORT ? ", SHORT" : ""}`;
+const results = new Results("lab", `make lab (${build})`);
+const done = [];
+await mkdir(folder, { recursive: true });
+console.log(`browser lab, ${build}: ${queue.length} runs, about ${minutes(queue)} minutes`);
+for (const [index, next] of queue.entries()) {
+  const { plan, policy, number } = next;
+  console.log(`[${index + 1} of ${queue.length}, about ${minutes(queue.slice(index))} min left] ${plan.name}, ${policy}, run ${number}: ${plan.title}`);
+  const { record, figures } = await runPlan(plan, policy);
+  await writeSeries(`browser-${plan.name}-${policy}-${number}`, seriesOf(plan, record));
+  done.push({ plan, policy, figures });
+  console.log(`  ${summary(figures)}`);
+  const hasMore = queue.slice(index + 1).some((later) => later.plan === plan);
+  if (hasMore) continue;
+  for (const each of new Set(done.filter((run) => run.plan === plan).map((run) => run.policy))) report(plan, each);
+  await results.write();
+}
+if (compare()) await results.write();
+
+function minutes(list) {
+  return Math.ceil(list.reduce((sum, one) => sum + secondsOf(one), 0) / 60);
+}
+
+function summary(figures) {
+  return ["freeze", "longest time without a new picture", "HD at 24 fps", "rung switches", "queue p95", "link drops", "voice concealed", "camera sent"]
+    .filter((column) => column in figures)
+    .map((column) => `${column} ${figures[column].toFixed(1)}`)
+    .join(", ");
+}
+
+async function writeSeries(name, rows) {
+  await writeFile(join(folder, `${name}.csv`), [SERIES.join(","), ...rows.map((row) => row.join(","))].join("\n") + "\n");
+}
+
+/** The median of the runs in every column, held against its target by the worst of them. */
+function report(plan, policy) {
+  const figures = done.filter((run) => run.plan === plan && run.policy === policy).map((run) => run.figures);
+  const name = `browser ${plan.name} ${policy}`;
+  for (const [column, unit] of COLUMNS) {
+    const values = figures.map((one) => one[column]).filter((value) => value !== undefined);
+    if (values.length === 0) continue;
+    const target = targetOf(plan, policy, column);
+    if (target === "" || values.length > 1) results.add(`${name}: ${column}`, median(values), unit);
+    if (target === "") continue;
+    const worst = target.startsWith(">") ? Math.min(...values) : Math.max(...values);
+    results.add(`${name}: ${column}${values.length > 1 ? `, worst of ${values.length}` : ""}`, worst, unit, target);
+  }
+}
+
+/** Ours against the yardsticks, over all pairs of traces that every policy ran. */
+function compare() {
+  // Whatever the policy, nothing moves while a link is dark.
+  const figure = ({ figures }, column) => figures[`${column} beyond outages`] ?? figures[column];
+  const sum = (policy, column) => done.filter((run) => !run.plan.stepped && run.policy === policy).reduce((total, run) => total + figure(run, column), 0);
+  const ratio = (one, other) => (other > 0 ? one / other : one > 0 ? NEVER : 0);
+  const has = (policy) => done.some((run) => !run.plan.stepped && run.policy === policy);
+  if (!has("two_loop")) return false;
+  if (has("fixed_by_class")) results.add("browser traces: freeze, two_loop to fixed_by_class", ratio(sum("two_loop", "freeze"), sum("fixed_by_class", "freeze")), "times", "<=0.5");
+  if (has("bandwidth_only")) {
+    results.add("browser traces: rung switches, two_loop to bandwidth_only", ratio(sum("two_loop", "rung switches"), sum("bandwidth_only", "rung switches")), "times", "<=0.5");
+    results.add("browser traces: HD at 24 fps, two_loop to bandwidth_only", ratio(sum("two_loop", "HD at 24 fps"), sum("bandwidth_only", "HD at 24 fps")), "times", ">=0.9");
+  }
+  return has("fixed_by_class") || has("bandwidth_only");
+}
