@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash -euo pipefail
 BUILD_PACKAGES := build-essential cmake pkg-config
-TEST_PACKAGES := chromium ffmpeg fonts-liberation fonts-noto-cjk iproute2 prometheus
+TEST_PACKAGES := chromium ffmpeg firefox-esr fonts-liberation fonts-noto-cjk iproute2 prometheus
 
 export TVG_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 

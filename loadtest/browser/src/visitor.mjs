@@ -25,7 +25,7 @@ const FLAGS = [
 ];
 
 /** Runs in the page: keeps its newest connection where a test can ask it for statistics. */
-function keepConnection() {
+export function keepConnection() {
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...configuration) {
       super(...configuration);
