@@ -64,7 +64,7 @@ impl EventOutbox {
 /// Whether the next one replaces it.
 fn is_repeated(report: &MediaReport) -> bool {
     match report {
-        MediaReport::Quality { .. } | MediaReport::ActiveSpeaker { .. } => true,
+        MediaReport::Quality { .. } | MediaReport::Decisions(_) | MediaReport::ActiveSpeaker { .. } => true,
         MediaReport::Negotiated { .. }
         | MediaReport::Transport { .. }
         | MediaReport::TrackPublished(_)

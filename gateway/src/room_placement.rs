@@ -46,7 +46,10 @@ impl RoomPlacement {
             | MediaAction::Subscribe(_)
             | MediaAction::Mute { .. }
             | MediaAction::Report(_)
-            | MediaAction::EncoderLimit { .. } => self.rooms.get(&command.room).map(|place| place.worker),
+            | MediaAction::Attested(_)
+            | MediaAction::Operator { .. }
+            | MediaAction::EncoderLimit { .. }
+            | MediaAction::Explain => self.rooms.get(&command.room).map(|place| place.worker),
         }
     }
 

@@ -141,7 +141,7 @@ pub(crate) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(front: &Front, id: &str) -> Result<Consult, Problem> {
+pub(crate) async fn find(front: &Front, id: &str) -> Result<Consult, Problem> {
     let unknown = || ProblemCode::NotFound.because("no such consult");
     let id: ConsultId = id.parse().map_err(|_| unknown())?;
     front.find_consult(id).await.map_err(|_| store_failed())?.ok_or_else(unknown)

@@ -4,18 +4,19 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use protocol::attestation::AttestedClaim;
 use protocol::client_message::{ClientEnvelope, Resume};
 use protocol::id::ConsultId;
 use protocol::media_message::{MediaAction, MediaCommand, MediaEvent};
 use protocol::server_message::ServerMessage;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::close_reason::CloseReason;
 use crate::consult::Admission;
 use crate::limits::{CENSUS_INTERVAL, MAX_MEDIA_BACKLOG};
 use crate::outbox::{Outbox, Refused};
-use crate::registry::{Output, Registry, SessionStep};
+use crate::registry::{Explanation, Output, QueryId, Registry, SessionStep, Unexplained};
 use crate::sample::{Limit, Sample};
 use crate::sample_sink::SampleSink;
 use crate::session::ConnectionId;
@@ -28,8 +29,10 @@ pub(crate) enum LoopInput {
     Connected { connection: ConnectionId, outbox: Outbox },
     Hello { connection: ConnectionId, request: u32, admission: Admission, resume: Option<Resume> },
     Message { connection: ConnectionId, envelope: ClientEnvelope },
+    Attested { connection: ConnectionId, request: u32, claim: AttestedClaim },
     Disconnected { connection: ConnectionId },
     ConsultEnded(ConsultId),
+    Explain { consult: ConsultId, reply: oneshot::Sender<Result<Explanation, Unexplained>> },
     ShutDown,
 }
 
@@ -37,6 +40,8 @@ pub(crate) enum LoopInput {
 pub(crate) struct ControlLoop {
     registry: Registry,
     outbox_by_connection: HashMap<ConnectionId, Outbox>,
+    reply_by_query: HashMap<QueryId, oneshot::Sender<Result<Explanation, Unexplained>>>,
+    last_query: u64,
     commands: mpsc::Sender<MediaCommand>,
     /// Commands that the media plane had no place for yet, in order.
     backlog: VecDeque<MediaCommand>,
@@ -65,6 +70,8 @@ impl ControlLoop {
         Self {
             registry,
             outbox_by_connection: HashMap::new(),
+            reply_by_query: HashMap::new(),
+            last_query: 0,
             commands,
             backlog: VecDeque::new(),
             records,
@@ -129,9 +136,18 @@ impl ControlLoop {
             LoopInput::Message { connection, envelope } => {
                 self.registry.handle_message(now, connection, envelope);
             }
+            LoopInput::Attested { connection, request, claim } => {
+                self.registry.handle_attested(connection, request, claim);
+            }
             LoopInput::Disconnected { connection } => {
                 self.outbox_by_connection.remove(&connection);
                 self.registry.handle_disconnect(now, connection);
+            }
+            LoopInput::Explain { consult, reply } => {
+                self.last_query += 1;
+                let query = QueryId(self.last_query);
+                self.reply_by_query.insert(query, reply);
+                self.registry.handle_query(now, query, consult);
             }
             LoopInput::ConsultEnded(consult) => self.registry.handle_consult_end(now, consult),
             // The loop ends before it comes here.
@@ -147,6 +163,12 @@ impl ControlLoop {
                 Output::Close { connection, reason } => {
                     if let Some(outbox) = self.outbox_by_connection.remove(&connection) {
                         outbox.close(reason);
+                    }
+                }
+                Output::Explained { query, outcome } => {
+                    if let Some(reply) = self.reply_by_query.remove(&query) {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(outcome);
                     }
                 }
                 Output::Record(step) => self.record(step),

@@ -26,6 +26,7 @@ pub(crate) struct Gap;
 #[derive(PartialEq)]
 enum Subject {
     Quality,
+    Decisions,
     Plan(TrackId),
     Speaker,
     OwnClass,
@@ -62,6 +63,7 @@ impl EventLog {
 fn subject(event: &Event) -> Option<Subject> {
     match event {
         Event::Quality { .. } => Some(Subject::Quality),
+        Event::Decisions(_) => Some(Subject::Decisions),
         Event::UplinkPlan(plan) => Some(Subject::Plan(plan.track)),
         Event::ActiveSpeaker { .. } => Some(Subject::Speaker),
         Event::NetworkClass { .. } => Some(Subject::OwnClass),

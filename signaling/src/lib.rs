@@ -6,6 +6,7 @@
 //! [`Sample`](sample::Sample)s that somebody counts.
 
 mod address_limiter;
+pub mod attested_apps;
 mod client_address;
 mod close_reason;
 pub mod config;
@@ -14,6 +15,7 @@ mod constant_time;
 mod consult;
 mod consults_api;
 mod control_loop;
+mod decisions_api;
 mod display_name;
 mod duration_text;
 mod event_log;
@@ -44,4 +46,6 @@ mod token_bucket;
 mod unix_time;
 mod watched_stream;
 
-pub use start::{Census, CensusReader, Signaling, StartError, start};
+pub use start::{Census, CensusReader, Signaling, StartError, start, start_with_routes};
+
+pub use constant_time::equal as equal_secrets;

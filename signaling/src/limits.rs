@@ -37,6 +37,15 @@ pub(crate) const MAX_LOGGED_EVENTS: usize = 256;
 /// Offers of one session without an answer: one under way, and a few from a network that changes twice.
 pub(crate) const MAX_OPEN_NEGOTIATIONS: usize = 4;
 
+/// The media plane explains a room within milliseconds; the API does not wait longer for it.
+pub(crate) const DECISIONS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often watched decisions are told: as fast as a person reads.
+pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Questions of the API that wait for the same answer: two seconds of the requests of two addresses.
+pub(crate) const MAX_WAITING_QUERIES: usize = 80;
+
 /// Media descriptions that an offer may list as sending: microphone, camera, screen, exam camera, with room.
 pub(crate) const MAX_OFFERED_TRACKS: usize = 8;
 
@@ -62,6 +71,10 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 pub(crate) const MESSAGE_RATE: f64 = 20.0;
 /// See [`MESSAGE_RATE`].
 pub(crate) const MESSAGE_BURST: f64 = 40.0;
+
+/// Signed reports of one connection per second, and at once: a radio changes a few times a minute, and every
+/// signature takes a tenth of a millisecond to verify.
+pub(crate) const ATTESTED_REPORT_RATE: f64 = 5.0;
 
 /// Messages that wait for a slow reader.
 pub(crate) const MAX_OUTBOX_MESSAGES: usize = 64;

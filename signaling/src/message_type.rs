@@ -12,7 +12,9 @@ pub(crate) const fn client_message_type(message: &ClientMessage) -> &'static str
         ClientMessage::Subscribe(_) => "subscribe",
         ClientMessage::Mute { .. } => "mute",
         ClientMessage::NetworkReport(_) => "network_report",
+        ClientMessage::AttestedReport(_) => "attested_report",
         ClientMessage::EncoderLimit { .. } => "encoder_limit",
+        ClientMessage::WatchDecisions { .. } => "watch_decisions",
         ClientMessage::Ping => "ping",
         ClientMessage::Leave => "leave",
     }
@@ -39,6 +41,7 @@ pub(crate) const fn server_message_type(message: &ServerMessage) -> &'static str
             Event::TrackUnpublished { .. } => "track_unpublished",
             Event::UplinkPlan(_) => "uplink_plan",
             Event::Quality { .. } => "quality",
+            Event::Decisions(_) => "decisions",
             Event::ActiveSpeaker { .. } => "active_speaker",
             Event::NetworkClass { .. } => "network_class",
             Event::MediaFailed => "media_failed",

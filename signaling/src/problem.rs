@@ -27,6 +27,7 @@ pub(crate) enum ProblemCode {
     IdempotencyConflict,
     UpgradeRequired,
     RateLimited,
+    MediaUnavailable,
     Internal,
 }
 
@@ -43,7 +44,7 @@ pub(crate) struct ProblemBody {
 impl ProblemCode {
     /// Every code, in the order of the reference.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::MalformedBody,
         Self::MalformedJson,
         Self::InvalidField,
@@ -56,6 +57,7 @@ impl ProblemCode {
         Self::IdempotencyConflict,
         Self::UpgradeRequired,
         Self::RateLimited,
+        Self::MediaUnavailable,
         Self::Internal,
     ];
 
@@ -73,6 +75,7 @@ impl ProblemCode {
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::UpgradeRequired => "upgrade_required",
             Self::RateLimited => "rate_limited",
+            Self::MediaUnavailable => "media_unavailable",
             Self::Internal => "internal",
         }
     }
@@ -89,6 +92,7 @@ impl ProblemCode {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::MediaUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -112,7 +116,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.code {
-            ProblemCode::RateLimited => {
+            ProblemCode::RateLimited | ProblemCode::MediaUnavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             ProblemCode::Unauthorized => {

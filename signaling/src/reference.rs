@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::close_reason::CloseReason;
 use crate::consults_api::{ConsultBody, ConsultRequest};
+use crate::decisions_api::DecisionsBody;
 use crate::message_type::{client_message_type, server_message_type};
 use crate::problem::{ProblemBody, ProblemCode};
 
@@ -44,24 +45,35 @@ fn every_message_has_an_example_that_the_types_read() {
         .into_iter()
         .map(|text| client_message_type(&read::<ClientEnvelope>(text).message))
         .collect();
-    let expected =
-        ["encoder_limit", "hello", "join", "leave", "mute", "network_report", "offer", "ping", "subscribe"];
+    let expected = [
+        "encoder_limit",
+        "hello",
+        "join",
+        "leave",
+        "mute",
+        "network_report",
+        "offer",
+        "ping",
+        "subscribe",
+        "watch_decisions",
+    ];
     assert_eq!(client, BTreeSet::from(expected));
     let server: BTreeSet<_> = examples("server")
         .into_iter()
         .map(|text| server_message_type(&read::<ServerMessage>(text)))
         .collect();
-    assert_eq!(server.len(), 7 + 12, "seven responses and twelve events: {server:?}");
+    assert_eq!(server.len(), 7 + 13, "seven responses and thirteen events: {server:?}");
 }
 
 #[test]
 fn the_examples_of_the_api_are_read_by_its_types() {
-    for (kind, count) in [("consult-request", 1), ("consult", 1), ("problem", 1)] {
+    for (kind, count) in [("consult-request", 1), ("consult", 1), ("decisions", 1), ("problem", 1)] {
         assert_eq!(examples(kind).len(), count, "{kind}");
     }
     let request: ConsultRequest = serde_json::from_str(examples("consult-request")[0]).expect("a request");
     assert_eq!(request.participants.len(), 2);
     read::<ConsultBody>(examples("consult")[0]);
+    read::<DecisionsBody>(examples("decisions")[0]);
     read::<ProblemBody>(examples("problem")[0]);
 }
 

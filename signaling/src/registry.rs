@@ -1,6 +1,7 @@
 //! Every live session and room. Messages, media events and time go in; answers, events, media commands,
 //! records and samples come out. It does no IO, reads no clock, and draws chance from an argument.
 
+mod decisions;
 mod media_reports;
 mod requests;
 #[cfg(test)]
@@ -31,6 +32,10 @@ use crate::sample::{AuthFailure, Limit, Sample};
 use crate::session::{ConnectionId, Link, Session};
 use crate::start::Census;
 
+pub(crate) use self::decisions::{Explanation, QueryId, Unexplained};
+
+use self::decisions::Inquiry;
+
 /// What the control plane wants done or known.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Output {
@@ -40,6 +45,8 @@ pub(crate) enum Output {
     Media(MediaCommand),
     /// Close a connection, after what was sent to it.
     Close { connection: ConnectionId, reason: CloseReason },
+    /// To whoever asked over the API.
+    Explained { query: QueryId, outcome: Result<Explanation, Unexplained> },
     /// To the store.
     Record(SessionStep),
     /// To the observer.
@@ -60,6 +67,8 @@ enum Deadline {
     Hello(ConnectionId),
     Resume(SessionId),
     Negotiation(NegotiationId),
+    Inquiry(RoomId),
+    Watch(RoomId),
 }
 
 /// An offer that the media plane has not answered yet.
@@ -89,6 +98,9 @@ pub(crate) struct Registry {
     rooms: HashMap<RoomId, Room>,
     negotiations: HashMap<NegotiationId, Negotiation>,
     last_negotiation: u64,
+    inquiries: HashMap<RoomId, Inquiry>,
+    /// Rooms whose decisions are asked for every second.
+    watched_rooms: HashSet<RoomId>,
     ended: VecDeque<EndedConsult>,
     deadlines: BTreeSet<(Instant, Deadline)>,
     outputs: VecDeque<Output>,
@@ -107,6 +119,8 @@ impl Registry {
             rooms: HashMap::new(),
             negotiations: HashMap::new(),
             last_negotiation: 0,
+            inquiries: HashMap::new(),
+            watched_rooms: HashSet::new(),
             ended: VecDeque::new(),
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -187,6 +201,8 @@ impl Registry {
                 Deadline::Hello(connection) => self.expire_hello(connection),
                 Deadline::Resume(session) => self.expire_session(now, session),
                 Deadline::Negotiation(negotiation) => self.expire_negotiation(now, negotiation),
+                Deadline::Inquiry(room) => self.expire_inquiry(room),
+                Deadline::Watch(room) => self.expire_watch(now, room),
             }
         }
     }
@@ -283,6 +299,7 @@ impl Registry {
         if let Link::Dropped { .. } = older {
             self.tell_others_of(id);
         }
+        self.keep_watching(now, admission.consult.into());
     }
 
     /// The connection stays and may say hello anew.

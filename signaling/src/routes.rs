@@ -16,6 +16,7 @@ use axum::{Extension, Router};
 use crate::connection_slots::ConnectionSlot;
 use crate::constant_time;
 use crate::consults_api;
+use crate::decisions_api;
 use crate::front::{Front, Pass};
 use crate::limits::{MAX_MESSAGE_BYTES, MISS_DELAY};
 use crate::page::{is_page_path, page};
@@ -28,10 +29,11 @@ use crate::socket::serve_socket;
 struct ClientAddress(IpAddr);
 
 /// Every route of the control plane.
-pub(crate) fn routes(front: Arc<Front>) -> Router {
+pub(crate) fn routes(front: Arc<Front>, others: Router) -> Router {
     let api = Router::new()
         .route("/api/v1/consults", post(consults_api::create))
         .route("/api/v1/consults/{id}", get(consults_api::show).delete(consults_api::end))
+        .route("/api/v1/consults/{id}/decisions", get(decisions_api::show))
         .layer(from_fn_with_state(Arc::clone(&front), require_api_key));
     let security = security_headers(&front.config.public_url);
     Router::new()
@@ -39,6 +41,7 @@ pub(crate) fn routes(front: Arc<Front>) -> Router {
         .route("/api/v1/session", get(session))
         .fallback(get(page))
         .method_not_allowed_fallback(method_not_allowed)
+        .merge(others.with_state(()))
         .layer(from_fn_with_state(Arc::clone(&front), observe))
         .layer(from_fn(move |request, next| harden(security.clone(), request, next)))
         .with_state(front)
@@ -117,6 +120,7 @@ fn route_of(path: &str) -> Route {
     match path {
         "/api/v1/consults" => Route::Consults,
         "/api/v1/session" => Route::Session,
+        "/operator/events" => Route::OperatorEvents,
         _ if path.starts_with("/api/v1/consults/") => Route::Consult,
         _ if is_page_path(path) => Route::Page,
         _ => Route::Unknown,

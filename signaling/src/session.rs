@@ -28,6 +28,8 @@ pub(crate) struct Session {
     pub(crate) log: EventLog,
     pub(crate) network_class: NetworkClass,
     pub(crate) open_negotiations: usize,
+    /// Its client shows the decisions of the room.
+    pub(crate) watches_decisions: bool,
     /// The latest report of each source that came before the join.
     early_reports: Vec<NetworkReport>,
     /// Tracks that answers have named, published yet or not.
@@ -77,6 +79,7 @@ impl Session {
             log: EventLog::default(),
             network_class: NetworkClass::Unknown,
             open_negotiations: 0,
+            watches_decisions: false,
             early_reports: Vec::new(),
             own_tracks: Vec::new(),
         }

@@ -20,7 +20,7 @@ use protocol::quality::PairQuality;
 use protocol::track::{MediaKind, Role};
 use rand::RngExt;
 
-use crate::adapt::Adaptation;
+use crate::adapt::{Adaptation, ReportRefused};
 use crate::counters::Census;
 use crate::directory::{ParticipantIndex, RoomIndex, Seat};
 use crate::forward::{ActiveSpeaker, SubscriptionIndex, Track, TrackIndex};
@@ -28,6 +28,7 @@ use crate::limits::MAX_PARTICIPANTS;
 use crate::premises::Premises;
 use crate::room::participant::{Participant, Use};
 use crate::rtp::Ssrc;
+use crate::sample::Sample;
 use crate::transport::Transport;
 
 /// How often encodings are looked at: a picture that stops is missed after a tenth of a second.
@@ -110,13 +111,22 @@ impl Room {
                 self.mute(now, index, track, muted, premises)
             }
             (MediaAction::Report(report), Some(_)) => {
-                // A refused report is the page's affair; the verdict stands as it is.
-                let _ = self.adaptation.handle_report(now, id, &report);
+                let outcome = self.adaptation.handle_report(now, id, &report);
+                count_refusal(outcome, premises);
             }
+            (MediaAction::Attested(claim), Some(_)) => {
+                let outcome = self.adaptation.handle_attested(now, id, &claim);
+                count_refusal(outcome, premises);
+            }
+            (MediaAction::Operator { class }, Some(_)) => self.adaptation.handle_operator(now, id, class),
             (MediaAction::EncoderLimit { track, limit }, Some(index)) => {
                 if self.track_of(index, track).is_some() {
                     self.adaptation.handle_encoder_limit(now, track, limit);
                 }
+            }
+            (MediaAction::Explain, Some(_)) => {
+                let decisions = self.adaptation.explain(now);
+                premises.report(self.id, MediaReport::Decisions(decisions));
             }
             (MediaAction::Leave, Some(index)) => self.leave(now, index, premises),
         }
@@ -320,5 +330,12 @@ impl Room {
     fn track_of(&self, publisher: ParticipantIndex, id: TrackId) -> Option<TrackIndex> {
         let place = self.track_index(id)?;
         self.tracks[place.0].as_ref().filter(|track| track.publisher == publisher).map(|_| place)
+    }
+}
+
+/// The verdict stands as it is; whoever runs the gateway may want to know.
+fn count_refusal(outcome: Result<(), ReportRefused>, premises: &mut Premises) {
+    if let Err(refused) = outcome {
+        premises.sample(Sample::ReportRefused(refused));
     }
 }

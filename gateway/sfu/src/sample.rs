@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
+use protocol::decision::ChangeCause;
 use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
 use protocol::quality::HdReason;
 use protocol::track::MediaKind;
 use protocol::units::Bitrate;
+
+use crate::adapt::ReportRefused;
 
 /// One measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +43,10 @@ pub enum Sample {
         /// After.
         to: NetworkClass,
     },
+    /// Trusted sources have contradicted each other about a participant's network for long.
+    NetworkConflict,
+    /// A report of a participant's network was not taken into account.
+    ReportRefused(ReportRefused),
     /// HD permission of a pair changed, or the reason for its absence did.
     HdDecided {
         /// Before; `None` for a new pair.
@@ -143,6 +150,17 @@ pub enum SwitchCause {
     Viewport,
     /// What the publisher sends.
     Publisher,
+}
+
+impl From<SwitchCause> for ChangeCause {
+    fn from(cause: SwitchCause) -> Self {
+        match cause {
+            SwitchCause::Estimate => Self::Downlink,
+            SwitchCause::Policy => Self::Policy,
+            SwitchCause::Viewport => Self::Viewport,
+            SwitchCause::Publisher => Self::Publisher,
+        }
+    }
 }
 
 impl SwitchCause {

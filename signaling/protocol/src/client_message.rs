@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::attestation::AttestedReport;
 use crate::id::TrackId;
 use crate::media_message::{EncoderLimit, Offer, SubscriptionWish};
 use crate::network_class::NetworkReport;
@@ -41,12 +42,19 @@ pub enum ClientMessage {
     },
     /// What the page or its shell says of its network. Answered by `ok`.
     NetworkReport(NetworkReport),
+    /// What an enrolled app says of its network, signed. Answered by `ok`.
+    AttestedReport(AttestedReport),
     /// What holds one's own encoder back. Answered by `ok`.
     EncoderLimit {
         /// The track.
         track: TrackId,
         /// The limit.
         limit: EncoderLimit,
+    },
+    /// Have the decisions of the room told every second, or no more; for clinicians. Answered by `ok`.
+    WatchDecisions {
+        /// Whether to tell them.
+        watch: bool,
     },
     /// Proof of life, at least every 20 seconds. Answered by `pong`.
     Ping,

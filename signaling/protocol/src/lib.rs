@@ -1,7 +1,9 @@
 //! The words that the planes and the browser share: ids, units, network classes, the ladder, and the
 //! messages of both edges. It decides nothing, does no IO, and imports nothing of ours.
 
+pub mod attestation;
 pub mod client_message;
+pub mod decision;
 pub mod id;
 pub mod ladder;
 pub mod media_message;

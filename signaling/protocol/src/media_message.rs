@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::id::{ParticipantId, RoomId, TrackId};
+use crate::attestation::AttestedClaim;
+use crate::decision::RoomDecisions;
+use crate::id::{ParticipantId, RoomId, ShellNonce, TrackId};
 use crate::network_class::{NetworkClass, NetworkReport};
 use crate::quality::{PairQuality, UplinkPlan};
 use crate::track::{Role, Track, TrackSource};
@@ -51,6 +53,13 @@ pub enum MediaAction {
     },
     /// What the page or its shell says of its network.
     Report(NetworkReport),
+    /// What an enrolled app says of its network; its signature has been verified.
+    Attested(AttestedClaim),
+    /// What the mobile network operator says of the participant; `unknown` takes earlier words back.
+    Operator {
+        /// The class.
+        class: NetworkClass,
+    },
     /// What holds the participant's encoder back.
     EncoderLimit {
         /// The track.
@@ -58,6 +67,8 @@ pub enum MediaAction {
         /// The limit.
         limit: EncoderLimit,
     },
+    /// Tell what was decided for the room, and why; answered by [`MediaReport::Decisions`].
+    Explain,
     /// Remove the participant; its transport and tracks end.
     Leave,
 }
@@ -170,6 +181,8 @@ pub enum MediaReport {
         /// Its class from here on.
         class: NetworkClass,
     },
+    /// What was decided for the room, asked for by [`MediaAction::Explain`].
+    Decisions(RoomDecisions),
     /// Another participant speaks, or nobody does.
     ActiveSpeaker {
         /// Who.
@@ -184,6 +197,8 @@ pub struct Answer {
     pub sdp: String,
     /// The tracks that the sending media descriptions became, by `a=mid`.
     pub tracks: Vec<AnsweredMid>,
+    /// What an enrolled app has to sign in its reports over this transport.
+    pub shell_nonce: ShellNonce,
 }
 
 /// A sending media description, and the track that it became.

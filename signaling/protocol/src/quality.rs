@@ -120,11 +120,13 @@ pub enum RungReason {
     Muted,
     /// A higher rung is on its way.
     AwaitingKeyframe,
+    /// Nothing arrives from the publisher: its connection is interrupted.
+    PublisherLost,
 }
 
 impl RungReason {
     /// Every reason, in the order of metrics.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Best,
         Self::Class,
         Self::HdPermission,
@@ -133,6 +135,7 @@ impl RungReason {
         Self::Viewport,
         Self::Muted,
         Self::AwaitingKeyframe,
+        Self::PublisherLost,
     ];
 
     /// The word used on the wire, in metrics and in logs.
@@ -147,6 +150,7 @@ impl RungReason {
             Self::Viewport => "viewport",
             Self::Muted => "muted",
             Self::AwaitingKeyframe => "awaiting_keyframe",
+            Self::PublisherLost => "publisher_lost",
         }
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::decision::RoomDecisions;
 use crate::id::{ConsultId, ParticipantId, SessionId, TrackId};
 use crate::media_message::Answer;
 use crate::network_class::NetworkClass;
@@ -248,6 +249,8 @@ pub enum Event {
         /// One entry per video track.
         pairs: Vec<PairQuality>,
     },
+    /// The decisions that concern the client, every second while it watches them.
+    Decisions(RoomDecisions),
     /// Another participant speaks, or nobody does.
     ActiveSpeaker {
         /// Who.

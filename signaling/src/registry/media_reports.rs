@@ -37,6 +37,7 @@ impl Registry {
             MediaReport::Quality { participant, pairs } => {
                 self.tell_participant(room, participant, Event::Quality { pairs });
             }
+            MediaReport::Decisions(decisions) => self.set_decisions(room, decisions),
             MediaReport::NetworkClass { participant, class } => self.set_class(room, participant, class),
             MediaReport::ActiveSpeaker { participant } => self.set_speaker(room, participant),
         }

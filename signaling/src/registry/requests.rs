@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use protocol::attestation::AttestedClaim;
 use protocol::client_message::{ClientEnvelope, ClientMessage};
 use protocol::id::{SessionId, TrackId};
 use protocol::media_message::{MediaAction, NegotiationId, Offer, SubscriptionWish};
@@ -19,7 +20,7 @@ use crate::sample::{JoinOutcome, NegotiationOutcome, Sample};
 use crate::session::{ConnectionId, MediaState, Place};
 
 /// What becomes of a request: an answer now, or one of the media plane later.
-enum Reply {
+pub(super) enum Reply {
     Now(Response),
     Later,
 }
@@ -58,7 +59,8 @@ impl Registry {
         envelope: ClientEnvelope,
     ) -> Result<Reply, ErrorCode> {
         match envelope.message {
-            ClientMessage::Hello(_) => Err(ErrorCode::MalformedMessage),
+            // Both are taken out on their way here.
+            ClientMessage::Hello(_) | ClientMessage::AttestedReport(_) => Err(ErrorCode::MalformedMessage),
             ClientMessage::Join { name } => self.join(now, session, &name),
             ClientMessage::Offer(offer) => self.negotiate(now, connection, session, envelope.id, offer),
             ClientMessage::Subscribe(wish) => self.subscribe(session, wish),
@@ -69,6 +71,7 @@ impl Registry {
             ClientMessage::EncoderLimit { track, limit } => {
                 self.act_on_own_track(session, track, MediaAction::EncoderLimit { track, limit })
             }
+            ClientMessage::WatchDecisions { watch } => self.watch_decisions(now, session, watch),
             ClientMessage::Ping => Ok(Reply::Now(Response::Pong)),
             ClientMessage::Leave => {
                 self.respond(connection, envelope.id, Response::Bye);
@@ -201,6 +204,19 @@ impl Registry {
             session.keep_report(report);
         }
         Ok(Reply::Now(Response::Ok))
+    }
+
+    /// A client's enrolled app says what network it is on; the signature has been verified.
+    pub(crate) fn handle_attested(&mut self, connection: ConnectionId, request: u32, claim: AttestedClaim) {
+        let Some(Some(id)) = self.session_by_connection.get(&connection) else { return };
+        let Some(session) = self.sessions.get(id) else { return };
+        // Without a transport there is nothing yet that it could be for.
+        if !session.is_in_room() {
+            return self.refuse(connection, request, ErrorCode::NotJoined);
+        }
+        let (room, participant) = (session.room(), session.participant());
+        self.command(room, participant, MediaAction::Attested(claim));
+        self.respond(connection, request, Response::Ok);
     }
 
     pub(super) fn expire_negotiation(&mut self, now: Instant, id: NegotiationId) {

@@ -1,9 +1,11 @@
 //! Stories of consults on virtual time, told by what each client receives.
 
+mod decisions;
+
 use std::time::{Duration, Instant};
 
 use protocol::client_message::{ClientEnvelope, ClientMessage, Resume};
-use protocol::id::{ConsultId, ParticipantId, TrackId};
+use protocol::id::{ConsultId, ParticipantId, ShellNonce, TrackId};
 use protocol::media_message::{
     Answer, AnsweredMid, MediaAction, MediaEvent, MediaReport, NegotiationFailure, NegotiationId, Offer,
     PublishedMid, SubscriptionWish, TransportState,
@@ -185,7 +187,7 @@ fn offer() -> ClientMessage {
 
 fn answered(client: Client, negotiation: NegotiationId) -> MediaReport {
     let tracks = vec![AnsweredMid { mid: "0".to_owned(), track: CAMERA }];
-    let outcome = Ok(Answer { sdp: "v=0".to_owned(), tracks });
+    let outcome = Ok(Answer { sdp: "v=0".to_owned(), tracks, shell_nonce: ShellNonce::from_bits(5) });
     MediaReport::Negotiated { participant: participant(client), negotiation, outcome }
 }
 
@@ -388,12 +390,7 @@ fn media_news_reach_whom_they_concern() {
 
 #[test]
 fn reports_of_the_lobby_reach_the_media_plane_with_the_join() {
-    let report = |sequence| NetworkReport {
-        source: ReportSource::Shell,
-        class: NetworkClass::FourG,
-        save_data: false,
-        sequence,
-    };
+    let report = |sequence| NetworkReport::plain(ReportSource::Shell, NetworkClass::FourG, sequence);
     let mut story = Story::new();
     story.arrives(PATIENT).says(PATIENT, ClientMessage::NetworkReport(report(1)));
     story.says(PATIENT, ClientMessage::NetworkReport(report(2))).says(PATIENT, join("Wang"));

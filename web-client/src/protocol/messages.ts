@@ -5,6 +5,31 @@
 export const PROTOCOL_VERSION = 1;
 
 /**
+ * The highest rung by each thing that can be in the way, were it alone.
+ */
+export type Allowances = {
+/**
+ * The two network classes.
+ */
+classes: Rung,
+/**
+ * HD permission.
+ */
+permission: Rung,
+/**
+ * The tile that shows it.
+ */
+tile: Rung,
+/**
+ * The publisher: its camera, its encoder, its uplink.
+ */
+publisher: Rung,
+/**
+ * The subscriber's downlink, with what its other pictures cost.
+ */
+downlink: Rung, };
+
+/**
  * The answer to an [`Offer`].
  */
 export type Answer = {
@@ -15,7 +40,11 @@ sdp: string,
 /**
  * The tracks that the sending media descriptions became, by `a=mid`.
  */
-tracks: Array<AnsweredMid>, };
+tracks: Array<AnsweredMid>,
+/**
+ * What an enrolled app has to sign in its reports over this transport.
+ */
+shell_nonce: ShellNonce, };
 
 /**
  * A sending media description, and the track that it became.
@@ -31,9 +60,43 @@ mid: string,
 track: TrackId, };
 
 /**
+ * A report with its signature, as the page passes it on.
+ */
+export type AttestedReport = {
+/**
+ * The name under which the key is enrolled.
+ */
+app: string,
+/**
+ * The nonce of the transport that the report is for, as the last answer said it.
+ */
+nonce: ShellNonce,
+/**
+ * Grows with every report for that nonce.
+ */
+sequence: number,
+/**
+ * The class of the network that carries the device's traffic.
+ */
+class: NetworkClass,
+/**
+ * When that was so, in milliseconds of a clock of the device that never goes back and does not stop in sleep.
+ */
+time_ms: number,
+/**
+ * The signature of [`Self::signed_text`]: base64, of Ed25519 (64 bytes) or ES256 (64 bytes, or in DER).
+ */
+signature: string, };
+
+/**
  * A rate in bits per second.
  */
 export type Bitrate = number;
+
+/**
+ * What made something change.
+ */
+export type ChangeCause = "downlink" | "policy" | "viewport" | "publisher" | "audience";
 
 /**
  * A request, with the id that its response will carry.
@@ -54,7 +117,7 @@ track: TrackId,
 /**
  * Whether it is silent or dark.
  */
-muted: boolean, } | { "type": "network_report" } & NetworkReport | { "type": "encoder_limit",
+muted: boolean, } | { "type": "network_report" } & NetworkReport | { "type": "attested_report" } & AttestedReport | { "type": "encoder_limit",
 /**
  * The track.
  */
@@ -62,12 +125,156 @@ track: TrackId,
 /**
  * The limit.
  */
-limit: EncoderLimit, } | { "type": "ping" } | { "type": "leave" });
+limit: EncoderLimit, } | { "type": "watch_decisions",
+/**
+ * Whether to tell them.
+ */
+watch: boolean, } | { "type": "ping" } | { "type": "leave" });
 
 /**
  * A consult: the medical appointment, known to the signaling plane only.
  */
 export type ConsultId = string;
+
+/**
+ * A change, and how long ago it was.
+ */
+export type DecisionChange = {
+/**
+ * How long ago.
+ */
+ago_ms: number, } & ({ "what": "hd",
+/**
+ * Who publishes.
+ */
+publisher: ParticipantId,
+/**
+ * Who subscribes.
+ */
+subscriber: ParticipantId,
+/**
+ * Whether it is permitted from here on.
+ */
+permitted: boolean,
+/**
+ * Why.
+ */
+reason: HdReason, } | { "what": "rung",
+/**
+ * Who publishes.
+ */
+publisher: ParticipantId,
+/**
+ * Who subscribes.
+ */
+subscriber: ParticipantId,
+/**
+ * Which track.
+ */
+track: TrackId,
+/**
+ * Before.
+ */
+from: Rung,
+/**
+ * After.
+ */
+to: Rung,
+/**
+ * Why.
+ */
+cause: ChangeCause, } | { "what": "network_class",
+/**
+ * Whose.
+ */
+participant: ParticipantId,
+/**
+ * Before.
+ */
+from: NetworkClass,
+/**
+ * After.
+ */
+to: NetworkClass, } | { "what": "uplink",
+/**
+ * Whom.
+ */
+publisher: ParticipantId,
+/**
+ * Which track.
+ */
+track: TrackId,
+/**
+ * The rungs of the encodings that it shall send, lowest first.
+ */
+sends: Array<Rung>,
+/**
+ * Why.
+ */
+cause: ChangeCause, } | { "what": "connection",
+/**
+ * From whom.
+ */
+participant: ParticipantId,
+/**
+ * Whether nothing comes.
+ */
+lost: boolean, });
+
+/**
+ * A picture as it flows.
+ */
+export type Delivered = {
+/**
+ * Its rung.
+ */
+rung: Rung,
+/**
+ * The lines that really arrive from the publisher; zero without a picture.
+ */
+lines: number,
+/**
+ * Frames per second that are passed on; zero while unknown.
+ */
+frame_rate: number,
+/**
+ * The highest temporal layer that is passed on; none without a picture.
+ */
+temporal_layer: number | null,
+/**
+ * What it costs.
+ */
+price_bps: Bitrate, };
+
+/**
+ * What a downlink carries, and what is left of it for video.
+ */
+export type DownlinkDecision = {
+/**
+ * What the estimator makes of it.
+ */
+state: DownlinkWord,
+/**
+ * The estimate.
+ */
+estimate_bps: Bitrate,
+/**
+ * What is kept for voices.
+ */
+audio_bps: Bitrate,
+/**
+ * What all video may cost.
+ */
+budget_bps: Bitrate,
+/**
+ * What all video costs.
+ */
+spent_bps: Bitrate, };
+
+/**
+ * The state of a downlink.
+ */
+export type DownlinkWord = "starting" | "steady" | "congested" | "silent";
 
 /**
  * What holds an encoder back, as in `qualityLimitationReason` of webrtc-stats.
@@ -128,7 +335,7 @@ track: TrackId, } | { "type": "uplink_plan" } & UplinkPlan | { "type": "quality"
 /**
  * One entry per video track.
  */
-pairs: Array<PairQuality>, } | { "type": "active_speaker",
+pairs: Array<PairQuality>, } | { "type": "decisions" } & RoomDecisions | { "type": "active_speaker",
 /**
  * Who.
  */
@@ -141,6 +348,32 @@ class: NetworkClass, } | { "type": "media_failed" } | { "type": "ended",
  * Why.
  */
 reason: EndReason, });
+
+/**
+ * One piece of evidence for a network class.
+ */
+export type EvidenceDecision = {
+/**
+ * Who says it.
+ */
+from: EvidenceWord,
+/**
+ * What it says.
+ */
+class: NetworkClass,
+/**
+ * How far it is trusted: 0 (a hint) to 4 (the operator of the mobile network).
+ */
+tier: number,
+/**
+ * When it was last said.
+ */
+ago_ms: number, };
+
+/**
+ * Who says what a network is.
+ */
+export type EvidenceWord = "stun" | "network_information" | "shell" | "wechat_mini_program" | "person" | "attested_app" | "site" | "operator";
 
 /**
  * Which pairs of network classes may have HD at all.
@@ -175,6 +408,35 @@ resume: Resume | null, };
 export type NetworkClass = "wired" | "wifi" | "5g" | "4g" | "3g" | "2g" | "cell" | "unknown";
 
 /**
+ * A verdict on a network, with the evidence behind it.
+ */
+export type NetworkDecision = {
+/**
+ * The class.
+ */
+class: NetworkClass,
+/**
+ * How long it has been this class.
+ */
+for_ms: number,
+/**
+ * How probable it is, given the evidence.
+ */
+confidence_percent: number,
+/**
+ * More than a claim stands behind it: enough for HD on probation.
+ */
+proven: boolean,
+/**
+ * Two trusted sources contradict each other.
+ */
+contradicted: boolean,
+/**
+ * What is known, the most trusted first.
+ */
+evidence: Array<EvidenceDecision>, };
+
+/**
  * What a page or its shell says of the network it is on.
  *
  * A report is a claim: it can lower a participant's class at once and support a higher one,
@@ -194,9 +456,34 @@ class: NetworkClass,
  */
 save_data: boolean,
 /**
+ * The traffic goes through a VPN.
+ */
+vpn: boolean,
+/**
+ * The device is in another operator's network.
+ */
+roaming: boolean,
+/**
  * Grows with every report of this source in a session; an older report than the last is ignored.
  */
 sequence: number, };
+
+/**
+ * A step up the ladder.
+ */
+export type NextStep = {
+/**
+ * To which rung; the same rung with more frames where frames are left out.
+ */
+rung: Rung,
+/**
+ * What it needs, margin included.
+ */
+needs_bps: Bitrate,
+/**
+ * What the budget lacks for it; zero where bandwidth is not what is missing.
+ */
+missing_bps: Bitrate, };
 
 /**
  * An SDP offer of the client, which is always the offerer.
@@ -214,6 +501,55 @@ tracks: Array<PublishedMid>,
  * What the receiving media descriptions are for.
  */
 subscriptions: Array<SubscribedMid>, };
+
+/**
+ * What a subscriber gets of a video track, what it could get, and why.
+ */
+export type PairDecision = {
+/**
+ * The track.
+ */
+track: TrackId,
+/**
+ * What it shows.
+ */
+source: TrackSource,
+/**
+ * Who publishes it.
+ */
+publisher: ParticipantId,
+/**
+ * Who gets it.
+ */
+subscriber: ParticipantId,
+/**
+ * What it gets.
+ */
+gets: Delivered,
+/**
+ * What each thing that can be in the way would allow.
+ */
+allows: Allowances,
+/**
+ * The next step up; none at the top of what the tile can show.
+ */
+next: NextStep | null,
+/**
+ * What holds the pair at its rung.
+ */
+reason: RungReason,
+/**
+ * For how long rung and reason have been so.
+ */
+for_ms: number,
+/**
+ * HD permission, or why there is none.
+ */
+hd: HdReason,
+/**
+ * For how long that has been so.
+ */
+hd_for_ms: number, };
 
 /**
  * One subscription as decided: what the subscriber gets of a video track, and why.
@@ -274,6 +610,31 @@ network_class: NetworkClass,
 connected: boolean, };
 
 /**
+ * What is known of one participant, as far as decisions rest on it.
+ */
+export type ParticipantDecision = {
+/**
+ * Who.
+ */
+participant: ParticipantId,
+/**
+ * Its role.
+ */
+role: Role,
+/**
+ * Nothing has come from it for a while.
+ */
+lost: boolean,
+/**
+ * The verdict on its network.
+ */
+network: NetworkDecision,
+/**
+ * What its downlink carries.
+ */
+downlink: DownlinkDecision, };
+
+/**
  * A participant: one person on one device in a room.
  */
 export type ParticipantId = string;
@@ -294,7 +655,7 @@ source: TrackSource, };
 /**
  * Who speaks in a [`NetworkReport`].
  */
-export type ReportSource = "network_information" | "shell" | "wechat_mini_program";
+export type ReportSource = "network_information" | "shell" | "wechat_mini_program" | "person";
 
 /**
  * A response with the id of its request.
@@ -332,6 +693,27 @@ last_sequence: number, };
 export type Role = "clinician" | "patient" | "interpreter" | "family" | "observer" | "device";
 
 /**
+ * The decisions of one room at one moment.
+ */
+export type RoomDecisions = {
+/**
+ * Everybody in the room.
+ */
+participants: Array<ParticipantDecision>,
+/**
+ * One entry per subscribed video track.
+ */
+pairs: Array<PairDecision>,
+/**
+ * The latest changes, oldest first.
+ */
+changes: Array<DecisionChange>,
+/**
+ * How many older changes are not kept any more.
+ */
+forgotten_changes: number, };
+
+/**
  * Who and what is in the room.
  */
 export type RoomSnapshot = {
@@ -352,7 +734,7 @@ export type Rung = "audio_only" | "180p" | "360p" | "480p" | "720p" | "1080p";
 /**
  * What holds a subscription at its rung.
  */
-export type RungReason = "best" | "class" | "hd_permission" | "downlink" | "publisher" | "viewport" | "muted" | "awaiting_keyframe";
+export type RungReason = "best" | "class" | "hd_permission" | "downlink" | "publisher" | "viewport" | "muted" | "awaiting_keyframe" | "publisher_lost";
 
 /**
  * One message of the gateway.
@@ -363,6 +745,11 @@ export type ServerMessage = ResponseEnvelope | EventEnvelope;
  * A session: one resumable signaling lifetime of a participant.
  */
 export type SessionId = string;
+
+/**
+ * A nonce that ties the signed reports of a shell to one transport of one participant.
+ */
+export type ShellNonce = string;
 
 /**
  * A media description that receives.

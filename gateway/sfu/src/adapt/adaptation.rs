@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use protocol::decision::Change;
 use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
 use protocol::media_message::EncoderLimit;
-use protocol::network_class::{NetworkClass, NetworkReport};
+use protocol::network_class::NetworkReport;
 use protocol::quality::{PairQuality, RungReason};
 use protocol::track::Role;
 use protocol::units::Bitrate;
@@ -16,7 +17,8 @@ use protocol::units::Bitrate;
 use super::allocate::allocate;
 use super::announcement::told_plan;
 use super::classifier::{NetworkClassifier, ReportRefused, Verdict};
-use super::measurement::{Downlink, LayerMeasure, Uplink};
+use super::decision_log::{DecisionLog, plan_cause};
+use super::measurement::{Downlink, Hearing, LayerMeasure, Uplink};
 use super::output::{AdaptOutput, ForwardTarget};
 use super::participant::Participant;
 use super::published_track::{Publication, Track};
@@ -32,6 +34,7 @@ pub struct Adaptation {
     accept_unattested_5g: bool,
     pub(super) room: RoomState,
     pub(super) outputs: VecDeque<AdaptOutput>,
+    pub(super) log: DecisionLog,
     next_tick: Option<Instant>,
 }
 
@@ -44,6 +47,7 @@ impl Adaptation {
             accept_unattested_5g: config.accept_unattested_5g,
             room: RoomState::new(config.hd_mode, Strategy::of(config.adaptation)),
             outputs: VecDeque::new(),
+            log: DecisionLog::default(),
             next_tick: None,
         }
     }
@@ -111,6 +115,7 @@ impl Adaptation {
             reason: RungReason::AwaitingKeyframe,
             flowing: None,
             hd_since: None,
+            since: now,
         };
         let subscription = self.room.subscriptions.entry((subscriber, track)).or_insert(fresh);
         subscription.max_lines = max_lines;
@@ -157,11 +162,6 @@ impl Adaptation {
         outcome
     }
 
-    /// Takes what the mobile network operator says of a participant.
-    pub fn handle_operator(&mut self, now: Instant, participant: ParticipantId, class: NetworkClass) {
-        self.classify(now, participant, |classifier| classifier.handle_operator(now, class));
-    }
-
     /// Takes what holds a publisher's encoder back.
     pub fn handle_encoder_limit(&mut self, _now: Instant, track: TrackId, limit: EncoderLimit) {
         if let Some(track) = self.room.tracks.get_mut(&track) {
@@ -187,6 +187,16 @@ impl Adaptation {
     pub fn handle_uplink(&mut self, now: Instant, publisher: ParticipantId, uplink: Uplink) {
         if let Some(participant) = self.room.participants.get_mut(&publisher) {
             participant.measure_uplink(now, uplink);
+        }
+    }
+
+    /// Takes note that nothing comes from a participant any more, or that something does again.
+    pub fn handle_hearing(&mut self, now: Instant, participant: ParticipantId, hearing: Hearing) {
+        let Some(heard) = self.room.participants.get_mut(&participant) else { return };
+        if std::mem::replace(&mut heard.hearing, hearing) != hearing {
+            let lost = heard.is_lost();
+            self.log.record(now, Change::Connection { participant, lost });
+            self.update(now);
         }
     }
 
@@ -256,7 +266,12 @@ impl Adaptation {
         self.room.participants.get(&subscriber).map_or(&[], |participant| &participant.quality)
     }
 
-    fn classify(&mut self, now: Instant, id: ParticipantId, learn: impl FnOnce(&mut NetworkClassifier)) {
+    pub(super) fn classify(
+        &mut self,
+        now: Instant,
+        id: ParticipantId,
+        learn: impl FnOnce(&mut NetworkClassifier),
+    ) {
         let Some(participant) = self.room.participants.get_mut(&id) else { return };
         let before = participant.classifier.verdict();
         learn(&mut participant.classifier);
@@ -269,7 +284,7 @@ impl Adaptation {
     /// Decides everything anew. Permissions come before plans, and plans before layers, since each rests on
     /// the one before.
     fn update(&mut self, now: Instant) {
-        self.tell_classes();
+        self.tell_classes(now);
         self.permit(now);
         self.plan_uplinks(now);
         self.list_demands();
@@ -294,11 +309,13 @@ impl Adaptation {
         let pairs = &mut self.room.pairs;
         pairs.retain(|key, _| evidence.binary_search_by_key(key, |(key, _)| *key).is_ok());
         for (key, evidence) in evidence {
-            let pair = pairs.entry(key).or_insert_with(Pair::new);
+            let pair = pairs.entry(key).or_insert_with(|| Pair::new(now));
             pair.decision = strategy.permit(now, &mut pair.permission, &evidence);
             let to = pair.decision.reason;
             let from = pair.said.replace(to);
             if from != Some(to) {
+                pair.since = now;
+                self.log.record_permission(now, key, from, to);
                 self.outputs.push_back(AdaptOutput::Hd { from, to });
             }
         }
@@ -308,21 +325,26 @@ impl Adaptation {
         let ids: Vec<TrackId> = self.room.video_tracks().map(|(id, _)| id).collect();
         for id in ids {
             let Some(track) = self.room.tracks.get(&id) else { continue };
+            let wishes = self.room.wishes(now, id, track);
             let plan = plan_uplink(&SourceNeeds {
                 source: track.publication.source,
                 encodings: track.encodings(),
                 source_lines: track.source_lines.map(|(lines, _)| lines),
-                wishes: &self.room.wishes(now, id, track),
+                wishes: &wishes,
                 previous: &track.plan,
             });
-            if plan == track.plan {
-                continue;
+            let is_new = plan != track.plan;
+            if is_new {
+                self.log.record_plan(now, &track.publication, &plan, plan_cause(&track.wishes, &wishes));
+                let output = told_plan(&track.publication, &plan);
+                self.outputs.push_back(output);
             }
-            let output = told_plan(&track.publication, &plan);
-            self.outputs.push_back(output);
             if let Some(track) = self.room.tracks.get_mut(&id) {
-                track.plan = plan;
-                track.planned_at = now;
+                track.wishes = wishes;
+                if is_new {
+                    track.plan = plan;
+                    track.planned_at = now;
+                }
             }
         }
     }

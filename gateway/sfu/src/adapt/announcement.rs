@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use protocol::decision::Change;
 use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
 use protocol::quality::{EncodingPlan, HdReason, PairQuality, UplinkPlan};
@@ -17,11 +18,16 @@ use super::snapshot::SourceSnapshot;
 use super::uplink::EncodingTarget;
 
 impl Adaptation {
-    pub(super) fn tell_classes(&mut self) {
+    pub(super) fn tell_classes(&mut self, now: Instant) {
         for (id, participant) in &mut self.room.participants {
+            for _ in 0..participant.classifier.take_conflicts() {
+                self.outputs.push_back(AdaptOutput::NetworkConflict);
+            }
             let to = participant.classifier.verdict().class;
             let from = std::mem::replace(&mut participant.said_class, to);
             if from != to {
+                participant.class_since = now;
+                self.log.record(now, Change::NetworkClass { participant: *id, from, to });
                 self.outputs.push_back(AdaptOutput::NetworkClass { participant: *id, from, to });
             }
         }
@@ -50,7 +56,8 @@ impl Adaptation {
         if let Some(subscriber) = self.room.participants.get_mut(&id)
             && subscriber.quality != pairs
         {
-            subscriber.quality.clone_from(&pairs);
+            let before = std::mem::replace(&mut subscriber.quality, pairs.clone());
+            self.room.date(now, id, &before, &pairs);
             self.outputs.push_back(AdaptOutput::Quality { subscriber: id, pairs });
         }
     }

@@ -8,6 +8,7 @@ use protocol::quality::RungReason;
 use protocol::track::TrackSource;
 
 use super::output::{ForwardTarget, Layer};
+use super::participant::Participant;
 use super::published_track::Track;
 use super::room_state::{RoomState, Subscription};
 use super::snapshot::{SourceSnapshot, fills};
@@ -20,11 +21,18 @@ pub(super) fn rung_reason(
     (track, source): (&Track, &SourceSnapshot),
     subscription: &Subscription,
 ) -> RungReason {
+    let publisher = room.participants.get(&track.publication.publisher);
+    if publisher.is_some_and(Participant::is_lost) {
+        return RungReason::PublisherLost;
+    }
     if track.muted {
         return RungReason::Muted;
     }
     if subscription.max_lines == 0 {
         return RungReason::Viewport;
+    }
+    if track.is_silent(now) {
+        return RungReason::PublisherLost;
     }
     if awaits_key_frame(subscription) {
         return RungReason::AwaitingKeyframe;

@@ -250,6 +250,11 @@ impl NetworkClassifier {
         }
     }
 
+    /// Whether two trusted sources contradict each other at this moment.
+    pub(super) fn is_contradicted(&self) -> bool {
+        self.conflict.is_some()
+    }
+
     /// The evidence that still counts.
     pub(super) fn evidence(&self, now: Instant) -> impl Iterator<Item = &Evidence> {
         self.evidence.iter().flatten().filter(move |evidence| evidence.is_alive(now))

@@ -52,6 +52,15 @@ pub struct Uplink {
     pub rtt: Option<Duration>,
 }
 
+/// Whether anything comes from a participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hearing {
+    /// It does.
+    Heard,
+    /// Nothing has for a while; it may come back.
+    Silent,
+}
+
 /// A measurement of one encoding as it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LayerMeasure {

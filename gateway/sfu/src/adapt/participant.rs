@@ -10,7 +10,8 @@ use protocol::units::Bitrate;
 
 use super::allocator::{Allocator, LinkView};
 use super::classifier::NetworkClassifier;
-use super::measurement::{Downlink, DownlinkState, Uplink};
+use super::hd_objection::is_in_trouble;
+use super::measurement::{Downlink, DownlinkState, Hearing, Uplink};
 
 /// One participant.
 pub(super) struct Participant {
@@ -30,6 +31,8 @@ pub(super) struct Participant {
     pub(super) quality: Vec<PairQuality>,
     pub(super) demand: Option<[Bitrate; 3]>,
     pub(super) said_class: NetworkClass,
+    pub(super) class_since: Instant,
+    pub(super) hearing: Hearing,
 }
 
 impl Participant {
@@ -48,6 +51,8 @@ impl Participant {
             quality: Vec::new(),
             demand: None,
             said_class: NetworkClass::Unknown,
+            class_since: now,
+            hearing: Hearing::Heard,
         }
     }
 
@@ -59,16 +64,25 @@ impl Participant {
         let roomy = downlink.estimate >= SUSTAINED_ROOM;
         self.roomy_downlink_since = roomy.then(|| self.roomy_downlink_since.unwrap_or(now));
         self.downlink = Some(downlink);
+        self.judge_link(now);
     }
 
     pub(super) fn measure_uplink(&mut self, now: Instant, uplink: Uplink) {
         let clean = uplink.loss <= CLEAN_LOSS;
         self.clean_uplink_since = clean.then(|| self.clean_uplink_since.unwrap_or(now));
         self.uplink = Some(uplink);
+        self.judge_link(now);
+    }
+
+    /// A link in trouble is on the lower of two classes, if that is what changes.
+    fn judge_link(&mut self, now: Instant) {
+        let silent = self.downlink.is_some_and(|link| link.state == DownlinkState::Silent);
+        let in_trouble = silent || is_in_trouble(self.uplink.as_ref(), self.downlink.as_ref());
+        self.classifier.handle_link(now, in_trouble);
     }
 
     /// The estimate to plan with. A steady link carries at least what was just acknowledged.
-    fn estimate(&self) -> Bitrate {
+    pub(super) fn estimate(&self) -> Bitrate {
         match self.downlink {
             None => START_ESTIMATE,
             Some(Downlink { estimate, state: DownlinkState::Starting, .. }) => {
@@ -106,6 +120,11 @@ impl Participant {
 }
 
 impl Participant {
+    /// Whether nothing comes from it any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.hearing == Hearing::Silent
+    }
+
     /// Whether its downlink has had room for long enough to lift a cautious cap.
     pub(super) fn has_lasting_room(&self, now: Instant) -> bool {
         lasts(now, self.roomy_downlink_since)

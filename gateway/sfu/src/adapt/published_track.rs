@@ -10,7 +10,7 @@ use protocol::units::Bitrate;
 
 use super::measurement::{LayerMeasure, TEMPORAL_LAYERS};
 use super::snapshot::{EncodingSnapshot, SourceSnapshot};
-use super::uplink::EncodingTarget;
+use super::uplink::{EncodingTarget, UplinkWish};
 use crate::limits::MAX_ENCODINGS;
 
 /// A track as it is published.
@@ -37,6 +37,10 @@ pub(super) struct Track {
     pub(super) encoder_limit: EncoderLimit,
     pub(super) plan: Vec<EncodingTarget>,
     pub(super) planned_at: Instant,
+    /// What the plan in force was made for.
+    pub(super) wishes: Vec<UplinkWish>,
+    /// Something of it has arrived.
+    has_begun: bool,
     layers: [(LayerMeasure, Option<Instant>); MAX_ENCODINGS],
     /// The uplink carries less than what is sent.
     is_short: bool,
@@ -55,6 +59,8 @@ impl Track {
             encoder_limit: EncoderLimit::None,
             plan: Vec::new(),
             planned_at: now,
+            wishes: Vec::new(),
+            has_begun: false,
             layers: Default::default(),
             is_short: false,
             source_lines: None,
@@ -73,6 +79,7 @@ impl Track {
 
     /// Returns whether an encoding came, went, or changed its size.
     pub(super) fn measure_layers(&mut self, now: Instant, measures: &[LayerMeasure]) -> bool {
+        self.has_begun |= measures.iter().any(|measure| measure.alive);
         let is_short = measures.iter().any(|measure| measure.stalled);
         let mut changed = std::mem::replace(&mut self.is_short, is_short) != is_short;
         for (index, ((measure, alive_since), new)) in self.layers.iter_mut().zip(measures).enumerate() {
@@ -96,6 +103,19 @@ impl Track {
                 *withheld = Some(now);
             }
         }
+    }
+
+    /// Whether nothing of it arrives, although it has before and is asked for.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        let asked_for = self.plan.iter().any(|plan| plan.active);
+        let asked_for_long = now.saturating_duration_since(self.planned_at) >= PLAN_GRACE;
+        let arrives = self.layers.iter().any(|(measure, _)| measure.alive);
+        self.has_begun && asked_for && asked_for_long && !arrives && !self.muted
+    }
+
+    /// An encoding as it arrives.
+    pub(super) fn measure(&self, encoding: usize) -> LayerMeasure {
+        self.layers.get(encoding).map_or_else(LayerMeasure::default, |(measure, _)| *measure)
     }
 
     /// Whether the publisher has not sent this encoding when it was last asked to.

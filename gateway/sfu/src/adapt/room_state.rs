@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
-use protocol::quality::{HdMode, HdReason, RungReason};
+use protocol::quality::{HdMode, HdReason, PairQuality, RungReason};
 use protocol::track::TrackSource;
 use protocol::units::Bitrate;
 
@@ -31,6 +31,8 @@ pub(super) struct Subscription {
     /// What really flows, where the room tells.
     pub(super) flowing: Option<ForwardTarget>,
     pub(super) hd_since: Option<Instant>,
+    /// Since when what the subscriber was last told has been so.
+    pub(super) since: Instant,
 }
 
 impl Subscription {
@@ -47,6 +49,8 @@ pub(super) struct Pair {
     pub(super) permission: HdPermission,
     pub(super) decision: HdDecision,
     pub(super) said: Option<HdReason>,
+    /// Since when that has been so.
+    pub(super) since: Instant,
 }
 
 /// All of it. Bounded by the room's own limits on participants, tracks and subscriptions.
@@ -61,10 +65,10 @@ pub(super) struct RoomState {
 }
 
 impl Pair {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         let decision =
             HdDecision { permitted: false, warm: false, sought: false, reason: HdReason::EvidenceWeak };
-        Self { permission: HdPermission::new(), decision, said: None }
+        Self { permission: HdPermission::new(), decision, said: None, since: now }
     }
 }
 
@@ -130,6 +134,24 @@ impl RoomState {
             TrackSource::Screen | TrackSource::Microphone => true,
         };
         if hd { cap } else { policy::PairCap { rung: cap.rung.min(Rung::P480), ..cap } }
+    }
+
+    /// Dates what a subscriber is told that it was not told before.
+    pub(super) fn date(
+        &mut self,
+        now: Instant,
+        subscriber: ParticipantId,
+        before: &[PairQuality],
+        after: &[PairQuality],
+    ) {
+        let same = |one: &PairQuality, other: &PairQuality| {
+            (one.track, one.rung, one.rung_reason) == (other.track, other.rung, other.rung_reason)
+        };
+        for pair in after.iter().filter(|pair| !before.iter().any(|other| same(pair, other))) {
+            if let Some(subscription) = self.subscriptions.get_mut(&(subscriber, pair.track)) {
+                subscription.since = now;
+            }
+        }
     }
 
     pub(super) fn sources(&self, now: Instant) -> Vec<SourceSnapshot> {

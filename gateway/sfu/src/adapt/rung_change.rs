@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use protocol::decision::Change;
 use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
 use protocol::quality::RungReason;
@@ -66,6 +67,8 @@ impl Adaptation {
             let cause = switch_cause(&self.room, now, subscriber, (track, source), (&before, &subscription));
             self.outputs.push_back(AdaptOutput::RungChanged { from: before.rung, to: rung, cause });
             let publisher = track.publication.publisher;
+            let (from, to, why) = (before.rung, rung, cause.into());
+            self.log.record(now, Change::Rung { publisher, subscriber, track: id, from, to, cause: why });
             if let (Some(reached), None, SwitchCause::Estimate, Some(pair)) = (
                 before.hd_since,
                 subscription.hd_since,
@@ -98,7 +101,10 @@ fn switch_cause(
     match held_by {
         RungReason::Viewport => SwitchCause::Viewport,
         RungReason::Class | RungReason::HdPermission if lifted => SwitchCause::Policy,
-        RungReason::Publisher | RungReason::AwaitingKeyframe | RungReason::Muted => SwitchCause::Publisher,
+        RungReason::Publisher
+        | RungReason::AwaitingKeyframe
+        | RungReason::Muted
+        | RungReason::PublisherLost => SwitchCause::Publisher,
         _ if !lifted && gone => SwitchCause::Publisher,
         _ => SwitchCause::Estimate,
     }

@@ -8,7 +8,7 @@ use protocol::media_message::{MediaReport, TransportState};
 use protocol::track::MediaKind;
 use protocol::units::Bitrate;
 
-use crate::adapt::{LayerMeasure, Uplink};
+use crate::adapt::{Hearing, LayerMeasure, Uplink};
 use crate::congestion::Demand;
 use crate::directory::ParticipantIndex;
 use crate::forward::Track;
@@ -16,7 +16,6 @@ use crate::limits::HEARING_TIMEOUT;
 use crate::premises::Premises;
 use crate::room::Room;
 use crate::room::ingress::downlink;
-use crate::room::participant::Hearing;
 use crate::sample::Sample;
 
 /// How often links are sampled for the metrics.
@@ -100,6 +99,7 @@ impl Room {
             };
             if participant.hearing != hearing {
                 participant.hearing = hearing;
+                self.adaptation.handle_hearing(now, participant.id, hearing);
                 premises.report(self.id, MediaReport::Transport { participant: participant.id, state });
             }
         }

@@ -6,6 +6,7 @@ use protocol::id::ParticipantId;
 use protocol::network_class::NetworkClass;
 use protocol::track::Role;
 
+use crate::adapt::Hearing;
 use crate::forward::{Egress, SubscriptionIndex, TrackIndex};
 use crate::limits::MAX_STREAMS;
 use crate::room::payload_types::PayloadTypes;
@@ -30,15 +31,6 @@ pub(super) enum Use {
     Publishes(TrackIndex),
     /// It carries somebody's track to the participant.
     Subscribes(SubscriptionIndex),
-}
-
-/// Whether anything comes from a participant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hearing {
-    /// It does.
-    Heard,
-    /// Nothing has for a while; it may come back.
-    Silent,
 }
 
 /// One participant on the media plane.
