@@ -71,6 +71,7 @@ fn is_repeated(report: &MediaReport) -> bool {
         | MediaReport::TrackMuted(_)
         | MediaReport::TrackUnpublished(_)
         | MediaReport::UplinkPlan { .. }
+        | MediaReport::VoicePlan { .. }
         | MediaReport::NetworkClass { .. } => false,
     }
 }

@@ -37,6 +37,8 @@ const LATENCIES: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 const ROUND_TRIPS: [f64; 10] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 0.8, 2.0];
 /// Buckets of jitter: voice hides 30 ms well and 100 ms badly.
 const JITTERS: [f64; 8] = [0.001, 0.003, 0.005, 0.01, 0.03, 0.05, 0.1, 0.3];
+/// Buckets of opinions: 4.41 is perfect, 4.0 good, below 3.6 some complain and below 3.1 most do.
+const OPINIONS: [f64; 9] = [1.5, 2.0, 2.6, 3.1, 3.6, 3.8, 4.0, 4.2, 4.35];
 /// Buckets of loss: 2 % ends HD, 10 % is what audio redundancy still hides.
 const LOSSES: [f64; 9] = [0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 /// Buckets of estimates: around the prices of the rungs.
@@ -77,6 +79,10 @@ pub struct Metrics {
     downlink_loss: Histograms<NetworkClass>,
     rtt: Histograms<NetworkClass>,
     jitter: Histograms<NetworkClass>,
+    voice_mos: Histograms<NetworkClass>,
+    voice_missed: Histograms<NetworkClass>,
+    voice_recovered: Counters<()>,
+    voice_redundant_bytes: Counters<()>,
     estimate: Histograms<NetworkClass>,
     allocated_rung: Gauges<Rung>,
     rung_switches: Counters<(SwitchCause, Step)>,
@@ -173,6 +179,10 @@ impl Metrics {
             downlink_loss: it.histograms("tvg_downlink_loss_ratio", "Share of packets lost on the way to a subscriber, before repair", &LOSSES)?,
             rtt: it.histograms("tvg_rtt_seconds", "Round trip to subscribers", &ROUND_TRIPS)?,
             jitter: it.histograms("tvg_jitter_seconds", "Interarrival jitter of publishers (RFC 3550)", &JITTERS)?,
+            voice_mos: it.histograms("tvg_voice_mos", "How voices sound to subscribers, by the E-model (ITU-T G.107): mean opinion score of every five seconds", &OPINIONS)?,
+            voice_missed: it.histograms("tvg_voice_missed_ratio", "Share of voice frames that a subscriber missed on its downlink, after redundancy", &LOSSES)?,
+            voice_recovered: it.counters("tvg_voice_recovered_packets_total", "Voice packets that were lost on the way to the gateway and came within later ones")?,
+            voice_redundant_bytes: it.counters("tvg_voice_redundant_bytes_total", "Bytes of earlier frames that voices carried again to subscribers")?,
             estimate: it.histograms("tvg_bwe_bits_per_second", "Estimated bandwidth toward subscribers", &ESTIMATES)?,
             allocated_rung: it.gauges("tvg_allocated_rung", "Video subscriptions by the rung that they get")?,
             rung_switches: it.counters("tvg_rung_switches_total", "Subscriptions that moved to another rung, by cause")?,
@@ -257,6 +267,8 @@ impl Metrics {
         self.retransmitted_bytes
             .add(Direction::Out, now.retransmitted_bytes_out - before.retransmitted_bytes_out);
         self.padding_bytes.add((), now.padding_bytes_out - before.padding_bytes_out);
+        self.voice_recovered.add((), now.voice_packets_recovered - before.voice_packets_recovered);
+        self.voice_redundant_bytes.add((), now.redundant_bytes_out - before.redundant_bytes_out);
         self.nacks.add(Direction::In, now.nacks_in - before.nacks_in);
         self.nacks.add(Direction::Out, now.nacks_out - before.nacks_out);
         self.key_frame_requests.add(Direction::In, now.key_frame_requests_in - before.key_frame_requests_in);

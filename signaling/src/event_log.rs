@@ -65,6 +65,7 @@ fn subject(event: &Event) -> Option<Subject> {
         Event::Quality { .. } => Some(Subject::Quality),
         Event::Decisions(_) => Some(Subject::Decisions),
         Event::UplinkPlan(plan) => Some(Subject::Plan(plan.track)),
+        Event::VoicePlan(plan) => Some(Subject::Plan(plan.track)),
         Event::ActiveSpeaker { .. } => Some(Subject::Speaker),
         Event::NetworkClass { .. } => Some(Subject::OwnClass),
         Event::ParticipantChanged(participant) => Some(Subject::Participant(participant.id)),

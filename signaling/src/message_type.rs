@@ -40,6 +40,7 @@ pub(crate) const fn server_message_type(message: &ServerMessage) -> &'static str
             Event::TrackMuted(_) => "track_muted",
             Event::TrackUnpublished { .. } => "track_unpublished",
             Event::UplinkPlan(_) => "uplink_plan",
+            Event::VoicePlan(_) => "voice_plan",
             Event::Quality { .. } => "quality",
             Event::Decisions(_) => "decisions",
             Event::ActiveSpeaker { .. } => "active_speaker",

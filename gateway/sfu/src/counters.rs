@@ -17,6 +17,10 @@ pub struct Counters {
     pub retransmitted_bytes_in: u64,
     /// Bytes of retransmissions sent.
     pub retransmitted_bytes_out: u64,
+    /// Bytes of earlier frames that voices carried again to subscribers.
+    pub redundant_bytes_out: u64,
+    /// Voice packets that were lost on the way here and came within later ones.
+    pub voice_packets_recovered: u64,
     /// Bytes of padding sent to probe.
     pub padding_bytes_out: u64,
     /// NACKed packets asked of publishers.

@@ -29,3 +29,4 @@ mod srtp;
 #[cfg(test)]
 mod testing;
 mod transport;
+mod voice;

@@ -10,6 +10,7 @@ mod outgoing;
 mod participant;
 mod payload_types;
 mod reports;
+mod voices;
 
 use std::time::{Duration, Instant};
 

@@ -74,6 +74,15 @@ pub enum Sample {
         /// Lost packets over sent ones since the last sample.
         loss: f64,
     },
+    /// How one voice sounded to one subscriber since the last sample.
+    Voice {
+        /// The subscriber's network class.
+        class: NetworkClass,
+        /// Mean opinion score by the E-model.
+        mos: f64,
+        /// Share of frames that were missed, after redundancy.
+        loss: f64,
+    },
     /// The periodic measurement of one publisher's uplink.
     Uplink {
         /// Its network class.

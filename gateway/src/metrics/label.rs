@@ -250,6 +250,7 @@ words! {
         TrackPublished = "track_published",
         TrackUnpublished = "track_unpublished",
         UplinkPlan = "uplink_plan",
+        VoicePlan = "voice_plan",
         Welcome = "welcome",
         Other = "other",
     }

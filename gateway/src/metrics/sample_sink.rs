@@ -30,6 +30,10 @@ impl Metrics {
                 self.rtt.observe(class, rtt.as_secs_f64());
                 self.downlink_loss.observe(class, loss);
             }
+            Sample::Voice { class, mos, loss } => {
+                self.voice_mos.observe(class, mos);
+                self.voice_missed.observe(class, loss);
+            }
             Sample::Uplink { class, kind, jitter, loss } => {
                 self.jitter.observe(class, jitter.as_secs_f64());
                 self.uplink_loss.observe((kind, class), loss);

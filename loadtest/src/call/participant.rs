@@ -285,7 +285,8 @@ impl Participant {
             }
             Event::MediaFailed => bail!("the gateway reports that the media transport failed"),
             Event::NetworkClass { class } => self.record.network_class = Some(class),
-            Event::ParticipantJoined(_)
+            Event::VoicePlan(_)
+            | Event::ParticipantJoined(_)
             | Event::ParticipantChanged(_)
             | Event::ParticipantLeft { .. }
             | Event::TrackMuted(_)

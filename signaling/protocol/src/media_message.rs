@@ -8,7 +8,7 @@ use crate::attestation::AttestedClaim;
 use crate::decision::RoomDecisions;
 use crate::id::{ParticipantId, RoomId, ShellNonce, TrackId};
 use crate::network_class::{NetworkClass, NetworkReport};
-use crate::quality::{PairQuality, UplinkPlan};
+use crate::quality::{PairQuality, UplinkPlan, VoicePlan};
 use crate::track::{Role, Track, TrackSource};
 
 /// Says which offer an answer belongs to; drawn by whoever sends the offer.
@@ -166,6 +166,13 @@ pub enum MediaReport {
         participant: ParticipantId,
         /// The plan.
         plan: UplinkPlan,
+    },
+    /// How a publisher shall send its voice from here on.
+    VoicePlan {
+        /// The publisher.
+        participant: ParticipantId,
+        /// The plan.
+        plan: VoicePlan,
     },
     /// What a subscriber gets of every video track that it receives.
     Quality {

@@ -185,6 +185,19 @@ pub struct UplinkPlan {
     pub encodings: Vec<EncodingPlan>,
 }
 
+/// How a publisher is asked to send its voice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct VoicePlan {
+    /// The track it is about.
+    pub track: TrackId,
+    /// The media description (`a=mid`) that carries the track.
+    pub mid: String,
+    /// Ceiling of its rate.
+    pub max_bitrate_bps: Bitrate,
+    /// Whether every packet shall carry the frame before once more (RED, RFC 2198).
+    pub redundancy: bool,
+}
+
 /// What one encoding shall carry, in the words of `RTCRtpEncodingParameters`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct EncodingPlan {

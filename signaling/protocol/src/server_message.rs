@@ -8,7 +8,7 @@ use crate::decision::RoomDecisions;
 use crate::id::{ConsultId, ParticipantId, SessionId, TrackId};
 use crate::media_message::Answer;
 use crate::network_class::NetworkClass;
-use crate::quality::{HdMode, PairQuality, UplinkPlan};
+use crate::quality::{HdMode, PairQuality, UplinkPlan, VoicePlan};
 use crate::track::{Role, Track};
 
 /// One message of the gateway.
@@ -244,6 +244,8 @@ pub enum Event {
     },
     /// What to send of a track from here on.
     UplinkPlan(UplinkPlan),
+    /// How to send one's voice from here on.
+    VoicePlan(VoicePlan),
     /// What the client gets of every video track it receives.
     Quality {
         /// One entry per video track.

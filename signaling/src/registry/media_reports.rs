@@ -34,6 +34,9 @@ impl Registry {
             MediaReport::UplinkPlan { participant, plan } => {
                 self.tell_participant(room, participant, Event::UplinkPlan(plan));
             }
+            MediaReport::VoicePlan { participant, plan } => {
+                self.tell_participant(room, participant, Event::VoicePlan(plan));
+            }
             MediaReport::Quality { participant, pairs } => {
                 self.tell_participant(room, participant, Event::Quality { pairs });
             }

@@ -122,6 +122,7 @@ function afterEvent(room: Room, event: Event): Room {
     case "network_class":
       return { ...room, ownClass: event.class };
     case "uplink_plan":
+    case "voice_plan":
     case "media_failed":
     case "ended":
       return room;

@@ -208,6 +208,9 @@ export class Call {
       case "uplink_plan":
         this.#link?.follow(event);
         return;
+      case "voice_plan":
+        this.#link?.followVoice(event);
+        return;
       case "media_failed":
         this.#link?.suspect("gateway_says_failed");
         return;

@@ -2,12 +2,13 @@
 
 import { every, type Clock } from "../lifetime/clock.js";
 import { Scope } from "../lifetime/scope.js";
-import type { EncoderLimit, Track, TrackId, TrackSource, UplinkPlan } from "../protocol/messages.js";
+import type { EncoderLimit, Track, TrackId, TrackSource, UplinkPlan, VoicePlan } from "../protocol/messages.js";
 import { EncoderLimitWatch, worstLimit } from "../quality/encoder-limit.js";
 import { FreezeDetector, type Freezes } from "../quality/freeze-detector.js";
 import { SilenceDetector } from "../quality/silence-detector.js";
 import { StatsHistory } from "../quality/stats-history.js";
 import { readSample, type StatsSample } from "../quality/stats-sample.js";
+import { VoiceRate } from "../quality/voice-rate.js";
 import { Negotiation, type Exchange } from "../rtc/negotiation.js";
 import { PeerConnection, type Rtc } from "../rtc/peer-connection.js";
 import { TransportRecovery, type RestartCause } from "../rtc/transport-recovery.js";
@@ -46,6 +47,7 @@ export class MediaLink {
   readonly #recovery: TransportRecovery;
   readonly #silence = new SilenceDetector();
   readonly #cameraLimit = new EncoderLimitWatch();
+  readonly #voiceRate = new VoiceRate();
   readonly #published = new Map<TrackSource, MediaStreamTrack>();
   readonly #freezesByTrack = new Map<TrackId, FreezeDetector>();
   #remote: readonly Track[] = [];
@@ -118,6 +120,14 @@ export class MediaLink {
   /** Carries out a plan of the gateway. */
   follow(plan: UplinkPlan): void {
     this.#peer.follow(plan);
+  }
+
+  /** Sends the voice as the gateway asks. */
+  followVoice(plan: VoicePlan): void {
+    this.#voiceRate.plan(plan.max_bitrate_bps);
+    this.#limitVoice();
+    const changed = this.#peer.repeatVoice(plan.redundancy ? "redundant" : "plain");
+    if (changed === "offer_needed") this.#negotiation.request("continue");
   }
 
   /** Something says that the transport may be dead. */
@@ -217,6 +227,7 @@ export class MediaLink {
   #judge(sample: StatsSample): void {
     this.#sample = sample;
     this.history.add(sample);
+    this.#limitVoice();
     const silent = this.#silence.isSilent(sample.transport, this.#expectsBytes(), sample.at);
     if (silent && this.#connection !== "new") {
       this.#isLost();
@@ -230,6 +241,12 @@ export class MediaLink {
     const sent = sample.sent.filter((encoding) => this.#peer.sourceOf(encoding.mid) === "camera");
     const limit = this.#cameraLimit.changed(worstLimit(sent), sample.at);
     if (camera !== null && limit !== null) this.#parts.tell({ type: "encoder_limit", track: camera, limit });
+  }
+
+  #limitVoice(): void {
+    const estimate = this.#sample?.transport.estimateBps ?? null;
+    const ceiling = this.#voiceRate.ceiling(estimate, this.#parts.clock.now());
+    if (ceiling !== null) this.#peer.limitVoice(ceiling);
   }
 
   /** A camera that sends brings feedback; voices and pictures that are not muted come by themselves. */

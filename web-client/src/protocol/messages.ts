@@ -331,7 +331,7 @@ participant: ParticipantId, } | { "type": "track_published" } & Track | { "type"
 /**
  * Which one.
  */
-track: TrackId, } | { "type": "uplink_plan" } & UplinkPlan | { "type": "quality",
+track: TrackId, } | { "type": "uplink_plan" } & UplinkPlan | { "type": "voice_plan" } & VoicePlan | { "type": "quality",
 /**
  * One entry per video track.
  */
@@ -824,6 +824,27 @@ mid: string,
  * One entry per negotiated encoding, in the order of the RIDs.
  */
 encodings: Array<EncodingPlan>, };
+
+/**
+ * How a publisher is asked to send its voice.
+ */
+export type VoicePlan = {
+/**
+ * The track it is about.
+ */
+track: TrackId,
+/**
+ * The media description (`a=mid`) that carries the track.
+ */
+mid: string,
+/**
+ * Ceiling of its rate.
+ */
+max_bitrate_bps: Bitrate,
+/**
+ * Whether every packet shall carry the frame before once more (RED, RFC 2198).
+ */
+redundancy: boolean, };
 
 /**
  * The answer to `hello`.

@@ -53,4 +53,25 @@ describe("an answer with sending parameters", () => {
     );
     expect(withSendingParameters(answer, 900)).toBe(answer);
   });
+
+  const voice = (direction: string): string =>
+    sdp(
+      "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9",
+      `a=${direction}`,
+      "a=rtpmap:111 opus/48000/2",
+      "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1",
+      "a=rtpmap:63 red/48000/2",
+      "a=fmtp:63 111/111",
+    );
+
+  it("puts redundancy first where a voice is to be sent with it", () => {
+    expect(withSendingParameters(voice("recvonly"), 900, "redundant")).toContain("SAVPF 63 111 9\r\n");
+    expect(withSendingParameters(voice("recvonly"), 900, "plain")).toBe(voice("recvonly"));
+  });
+
+  it("leaves the voices that arrive, and browsers without redundancy, as they are", () => {
+    expect(withSendingParameters(voice("sendonly"), 900, "redundant")).toBe(voice("sendonly"));
+    const without = voice("recvonly").replaceAll(/a=(rtpmap|fmtp):63.*\r\n/g, "");
+    expect(withSendingParameters(without, 900, "redundant")).toBe(without);
+  });
 });

@@ -137,4 +137,19 @@ describe("a peer connection", () => {
     await peer.createOffer("ice_restart");
     expect(connection.restarts).toEqual([false, true]);
   });
+
+  it("sends the voice at the rate that it is told, and asks for an offer to repeat frames", async () => {
+    const { peer, connection } = story();
+    peer.publish("microphone", fakeTrack("audio"));
+    peer.limitVoice(16_000);
+    peer.limitVoice(16_000);
+    await settle();
+    const set = connection.transceivers[0]?.sender.set ?? [];
+    expect(set.map(({ encodings }) => encodings.map(({ maxBitrate }) => maxBitrate))).toEqual([[16_000]]);
+    expect([peer.repeatVoice("plain"), peer.repeatVoice("redundant"), peer.repeatVoice("redundant")]).toEqual([
+      "unchanged",
+      "offer_needed",
+      "unchanged",
+    ]);
+  });
 });

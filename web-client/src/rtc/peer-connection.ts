@@ -2,10 +2,10 @@
 // receives the tracks of the others. This side always offers. RFC 8829, RFC 8853.
 
 import type { Answer, Offer, Track, TrackId, TrackSource, UplinkPlan } from "../protocol/messages.js";
-import { withSendingParameters } from "./answer-parameters.js";
+import { withSendingParameters, type VoiceRedundancy } from "./answer-parameters.js";
 import type { Negotiable, OfferKind } from "./negotiation.js";
 import { preferredCodecs, sendEncodings } from "./send-encodings.js";
-import { planned } from "./uplink-plan.js";
+import { planned, voiced } from "./uplink-plan.js";
 
 /** What a peer connection needs of the browser. */
 export type Rtc = {
@@ -30,6 +30,8 @@ type Sending = {
   readonly transceiver: RTCRtpTransceiver;
   track: TrackId | null;
   plan: UplinkPlan | null;
+  /** The ceiling of a voice. */
+  maxBitrate: number | null;
   applies: "idle" | "queued";
 };
 type Receiving = { readonly transceiver: RTCRtpTransceiver; readonly kind: MediaKind; track: Track | null };
@@ -45,6 +47,7 @@ export class PeerConnection implements Negotiable {
   readonly #sendingBySource = new Map<TrackSource, Sending>();
   readonly #receiving: Receiving[] = [];
   #parameters: Promise<void> = Promise.resolve();
+  #voice: VoiceRedundancy = "plain";
 
   constructor(rtc: Rtc, startKbps: number, listener: PeerListener) {
     this.#rtc = rtc;
@@ -70,7 +73,7 @@ export class PeerConnection implements Negotiable {
     }
     const transceiver = this.#addSender(source, track);
     if (source === "camera") setCodecPreferences(transceiver, preferredCodecs(this.#rtc.videoCodecs()));
-    this.#sendingBySource.set(source, { transceiver, track: null, plan: null, applies: "idle" });
+    this.#sendingBySource.set(source, { transceiver, track: null, plan: null, maxBitrate: null, applies: "idle" });
     return "offer_needed";
   }
 
@@ -134,7 +137,7 @@ export class PeerConnection implements Negotiable {
   async applyAnswer(answer: Answer): Promise<void> {
     await this.#connection.setRemoteDescription({
       type: "answer",
-      sdp: withSendingParameters(answer.sdp, this.#startKbps),
+      sdp: withSendingParameters(answer.sdp, this.#startKbps, this.#voice),
     });
     for (const { mid, track } of answer.tracks) {
       for (const sending of this.#sendingBySource.values()) if (sending.transceiver.mid === mid) sending.track = track;
@@ -149,6 +152,21 @@ export class PeerConnection implements Negotiable {
       sending.plan = plan;
       this.#applyPlan(sending);
     }
+  }
+
+  /** Sends the voice at most at this rate, from here on. */
+  limitVoice(maxBitrate: number): void {
+    const sending = this.#sendingBySource.get("microphone");
+    if (sending === undefined || sending.maxBitrate === maxBitrate) return;
+    sending.maxBitrate = maxBitrate;
+    this.#applyPlan(sending);
+  }
+
+  /** Sends the voice with or without earlier frames, from the next answer on; says whether an offer is needed. */
+  repeatVoice(voice: VoiceRedundancy): "offer_needed" | "unchanged" {
+    if (this.#voice === voice) return "unchanged";
+    this.#voice = voice;
+    return "offer_needed";
   }
 
   readStats(): Promise<RTCStatsReport> {
@@ -192,13 +210,20 @@ export class PeerConnection implements Negotiable {
     sending.applies = "queued";
     this.#parameters = this.#parameters.then(async () => {
       sending.applies = "idle";
-      const { plan, transceiver } = sending;
-      if (plan === null || this.#connection.connectionState === "closed") return;
-      const next = planned(transceiver.sender.getParameters(), plan, captureLines(transceiver.sender.track));
+      if (this.#connection.connectionState === "closed") return;
+      const { transceiver } = sending;
+      const next = nextParameters(sending);
       // A refused plan is overtaken by the next one; the encodings go on as they were.
       if (next !== null) await transceiver.sender.setParameters(next).catch(() => undefined);
     });
   }
+}
+
+function nextParameters({ plan, maxBitrate, transceiver }: Sending): RTCRtpSendParameters | null {
+  if (maxBitrate !== null) return voiced(transceiver.sender.getParameters(), maxBitrate);
+  return plan === null
+    ? null
+    : planned(transceiver.sender.getParameters(), plan, captureLines(transceiver.sender.track));
 }
 
 function captureLines(track: MediaStreamTrack | null): number {

@@ -32,6 +32,13 @@ export function planned(
   };
 }
 
+/** The parameters of a voice with a ceiling for its rate, or null where the sender has nothing to set yet. */
+export function voiced(parameters: RTCRtpSendParameters, maxBitrate: number): RTCRtpSendParameters | null {
+  const encodings = (parameters.encodings as RTCRtpEncodingParameters[] | undefined) ?? [];
+  if (encodings.length === 0) return null;
+  return { ...parameters, encodings: encodings.map((encoding) => ({ ...encoding, maxBitrate })) };
+}
+
 function encodingPlan(
   encoding: RTCRtpEncodingParameters,
   all: readonly RTCRtpEncodingParameters[],

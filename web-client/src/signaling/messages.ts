@@ -24,6 +24,7 @@ const EVENT_TYPES: Record<Event["type"], true> = {
   track_muted: true,
   track_unpublished: true,
   uplink_plan: true,
+  voice_plan: true,
   quality: true,
   active_speaker: true,
   network_class: true,

@@ -32,7 +32,7 @@ use super::publisher::{CAMERA_MID, MICROPHONE_MID, Publisher};
 use super::reception::Reception;
 use super::session_description::{Answer, Line, OfferedTransport, offer};
 use super::voice_receiver::VoiceReceiver;
-use super::wire::{AUDIO_CLOCK, OPUS, TRANSPORT_CC_ID, VIDEO_CLOCK};
+use super::wire::{AUDIO_CLOCK, OPUS, RED, TRANSPORT_CC_ID, VIDEO_CLOCK};
 
 /// Pacing, feedback and repair are looked at this often.
 const TICK: Duration = Duration::from_millis(5);
@@ -59,6 +59,7 @@ pub(crate) struct Browser {
     role: Role,
     /// Lines of the tiles that show others.
     tile_lines: u16,
+    redundancy: bool,
     connection: Connection,
     pub(super) publisher: Publisher,
     published: Vec<TrackId>,
@@ -96,6 +97,7 @@ impl Browser {
             origin,
             role: traits.role,
             tile_lines: traits.tile_lines,
+            redundancy: traits.redundancy,
             connection: Connection::new(tag, traits.network_cost),
             publisher: Publisher::new(origin, now, traits.camera_lines, rng),
             published: Vec::new(),
@@ -177,6 +179,7 @@ impl Browser {
             password: self.connection.password(),
             fingerprint: &self.connection.fingerprint(),
             version: self.negotiations,
+            redundancy: self.redundancy,
         };
         let published = |mid: &str, source| PublishedMid { mid: mid.to_owned(), source };
         let live = self.subscriptions.iter().filter(|subscription| !subscription.is_ended);
@@ -222,6 +225,10 @@ impl Browser {
                 assert!(self.published.contains(&plan.track), "{} publishes what it is to send", self.name);
                 self.publisher.apply(plan);
             }
+            MediaReport::VoicePlan { participant, plan } if *participant == me => {
+                assert!(self.redundancy || !plan.redundancy, "{} is asked for what it can do", self.name);
+                self.publisher.apply_voice(plan);
+            }
             MediaReport::Quality { participant, pairs } if *participant == me => {
                 let news = pairs.iter().filter(|pair| !self.quality.contains(pair));
                 self.told.extend(news.map(|pair| (now, *pair)));
@@ -239,6 +246,7 @@ impl Browser {
             | MediaReport::TrackMuted(_)
             | MediaReport::TrackUnpublished(_)
             | MediaReport::UplinkPlan { .. }
+            | MediaReport::VoicePlan { .. }
             | MediaReport::Quality { .. }
             | MediaReport::Decisions(_)
             | MediaReport::NetworkClass { .. }
@@ -363,7 +371,7 @@ impl Browser {
             self.arrivals.note(now, number.expect("transport-wide numbers have two bytes"), ssrc);
         }
         self.received.push((now, packet.payload.len() + 12));
-        let clock = if packet.header.payload_type == OPUS { AUDIO_CLOCK } else { VIDEO_CLOCK };
+        let clock = if matches!(packet.header.payload_type, OPUS | RED) { AUDIO_CLOCK } else { VIDEO_CLOCK };
         let elapsed = now - self.origin;
         self.receptions.entry(ssrc).or_insert_with(|| Reception::new(clock)).note(elapsed, &packet);
         for subscription in &mut self.subscriptions {
@@ -455,4 +463,6 @@ pub(super) struct Traits {
     pub(super) camera_lines: u16,
     /// As `GOOG_NETWORK_INFO` tells it.
     pub(super) network_cost: u16,
+    /// Whether its voices may carry earlier frames again; Firefox's may not.
+    pub(super) redundancy: bool,
 }

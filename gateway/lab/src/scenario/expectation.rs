@@ -24,7 +24,12 @@ pub fn sees_nothing_of(whom: &str) -> Sight {
 
 /// Expects to hear somebody.
 pub fn hears(whom: &str) -> Hearing {
-    Hearing { whom: whom.to_owned(), longest_gap: Duration::from_millis(60) }
+    Hearing {
+        whom: whom.to_owned(),
+        longest_gap: Duration::from_millis(60),
+        concealed_share: 1.0,
+        redundancy: None,
+    }
 }
 
 /// Expects to be told this of the HD permission toward somebody's picture.
@@ -119,12 +124,32 @@ impl Sight {
 pub struct Hearing {
     whom: String,
     longest_gap: Duration,
+    concealed_share: f64,
+    redundancy: Option<bool>,
 }
 
 impl Hearing {
     /// In the whole run, no gap as long as this.
     pub fn with_gaps_under(mut self, longest: Duration) -> Self {
         self.longest_gap = longest;
+        self
+    }
+
+    /// In the whole run, less than this share of the time is filled in.
+    pub fn with_concealed_share_under(mut self, share: f64) -> Self {
+        self.concealed_share = share;
+        self
+    }
+
+    /// Some packets carried earlier frames again.
+    pub fn with_redundancy(mut self) -> Self {
+        self.redundancy = Some(true);
+        self
+    }
+
+    /// No packet carried earlier frames again.
+    pub fn without_redundancy(mut self) -> Self {
+        self.redundancy = Some(false);
         self
     }
 }
@@ -276,13 +301,22 @@ impl Expectation for Hearing {
         if voice.last_played().is_none_or(|at| at + LAST_SECOND < run.until) {
             return Err(format!("has not heard {} for a second", self.whom));
         }
-        let gaps = voice.gaps().iter().filter(|gap| gap.at >= run.since);
-        let longest = gaps.map(|gap| gap.length).max().unwrap_or_default();
+        let gaps = || voice.gaps().iter().filter(|gap| gap.at >= run.since);
+        let longest = gaps().map(|gap| gap.length).max().unwrap_or_default();
         if longest >= self.longest_gap {
             return Err(format!(
                 "hears {} with a gap of {longest:?}, expected under {:?}",
                 self.whom, self.longest_gap
             ));
+        }
+        let concealed: Duration = gaps().map(|gap| gap.length).sum();
+        let share = concealed.as_secs_f64() / (run.until - run.since).as_secs_f64();
+        if share >= self.concealed_share {
+            let expected = self.concealed_share;
+            return Err(format!("hears {} with {share:.4} filled in, expected under {expected}", self.whom));
+        }
+        if self.redundancy.is_some_and(|wanted| wanted != (voice.redundant_packets() > 0)) {
+            return Err(format!("hears {} in {} redundant packets", self.whom, voice.redundant_packets()));
         }
         Ok(())
     }

@@ -198,6 +198,7 @@ impl Scenario {
                 tile_lines: 720,
                 camera_lines: 720,
                 network_cost: UNKNOWN_COST,
+                redundancy: true,
             },
             behind: None,
             sent_to: DataSize::ZERO,
@@ -247,6 +248,12 @@ impl Scenario {
     /// With a camera of so many lines.
     pub fn with_camera_of(mut self, lines: u16) -> Self {
         self.newcomer().traits.camera_lines = lines;
+        self
+    }
+
+    /// In a browser whose voices carry nothing twice.
+    pub fn without_redundancy(mut self) -> Self {
+        self.newcomer().traits.redundancy = false;
         self
     }
 

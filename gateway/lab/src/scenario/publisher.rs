@@ -5,7 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use protocol::quality::UplinkPlan;
+use protocol::id::TrackId;
+use protocol::quality::{UplinkPlan, VoicePlan};
 use protocol::units::{Bitrate, DataSize};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -19,16 +20,18 @@ use super::connection::Connection;
 use super::ntp::ntp_time;
 use super::uplink_control::{PROBE_PACKETS, UplinkControl};
 use super::wire::{
-    AUDIO_CLOCK, AUDIO_LEVEL_ID, MID_ID, OPUS, REPAIRED_RID_ID, RID_ID, RTX, TRANSPORT_CC_ID, VIDEO_CLOCK,
-    VP8, packet, set_extension,
+    AUDIO_CLOCK, AUDIO_LEVEL_ID, MID_ID, OPUS, RED, REPAIRED_RID_ID, RID_ID, RTX, TRANSPORT_CC_ID,
+    VIDEO_CLOCK, VP8, packet, set_extension,
 };
 
 pub(super) const MICROPHONE_MID: &str = "0";
 pub(super) const CAMERA_MID: &str = "1";
 
 const PTIME: Duration = Duration::from_millis(20);
-/// Opus at 32 kbit/s.
-const VOICE_BYTES: usize = 80;
+/// Frames a second of Opus.
+const VOICE_FRAMES: u64 = 50;
+/// What Chromium sends until it is told otherwise.
+const VOICE_CEILING: Bitrate = Bitrate::kbps(32);
 const VOICE_RATE: Bitrate = Bitrate::kbps(45);
 /// RFC 6464: voice, at -30 dBov.
 const LOUD: u8 = 0x80 | 30;
@@ -62,6 +65,11 @@ pub(super) struct Publisher {
     voice: Stream,
     encodings: Vec<Stream>,
     next_voice: Option<Instant>,
+    voice_plan: VoicePlan,
+    /// The frame before, with its timestamp.
+    last_frame: Option<(u32, Bytes)>,
+    /// The first byte of each frame counts them, for those who listen.
+    frames: u8,
     queue: VecDeque<(Packet, bool)>,
     /// When the pacer may send again.
     clear_at: Instant,
@@ -95,6 +103,14 @@ impl Publisher {
             voice,
             encodings,
             next_voice: None,
+            voice_plan: VoicePlan {
+                track: TrackId::from_bits(0),
+                mid: MICROPHONE_MID.to_owned(),
+                max_bitrate_bps: VOICE_CEILING,
+                redundancy: false,
+            },
+            last_frame: None,
+            frames: 0,
             queue: VecDeque::new(),
             clear_at: now,
             probe_rate: None,
@@ -108,6 +124,11 @@ impl Publisher {
     pub(super) fn apply(&mut self, plan: &UplinkPlan) {
         assert_eq!(plan.mid, CAMERA_MID, "plans are about the camera");
         self.camera.apply(&plan.encodings);
+    }
+
+    pub(super) fn apply_voice(&mut self, plan: &VoicePlan) {
+        assert_eq!(plan.mid, MICROPHONE_MID, "the voice is the microphone's");
+        self.voice_plan = plan.clone();
     }
 
     /// The rate that the uplink is believed to carry.
@@ -157,8 +178,9 @@ impl Publisher {
         while due <= now {
             let ticks = (due - self.origin).as_micros() as u64 * AUDIO_CLOCK / 1_000_000;
             self.voice.sequence = self.voice.sequence.wrapping_add(1);
-            let payload = Bytes::from(vec![0x78; VOICE_BYTES]);
-            let mut packet = packet(OPUS, self.voice.ssrc, self.voice.sequence, ticks as u32, payload);
+            let (payload_type, payload) = self.frame(ticks as u32);
+            let mut packet =
+                packet(payload_type, self.voice.ssrc, self.voice.sequence, ticks as u32, payload);
             set_extension(&mut packet, AUDIO_LEVEL_ID, vec![LOUD]);
             set_extension(&mut packet, MID_ID, MICROPHONE_MID);
             self.voice.count(&packet);
@@ -166,6 +188,18 @@ impl Publisher {
             due += PTIME;
         }
         self.next_voice = Some(due);
+    }
+
+    /// The next frame of the voice, behind the one before where that is asked for.
+    fn frame(&mut self, timestamp: u32) -> (u8, Bytes) {
+        self.frames = self.frames.wrapping_add(1);
+        let size = self.voice_plan.max_bitrate_bps.as_bps() / 8 / VOICE_FRAMES;
+        let own = Bytes::from(vec![self.frames; size as usize]);
+        let before = self.last_frame.replace((timestamp, own.clone()));
+        match before.filter(|_| self.voice_plan.redundancy) {
+            Some((at, before)) => (RED, red_payload(timestamp - at, &before, &own)),
+            None => (OPUS, own),
+        }
     }
 
     fn enqueue(&mut self, fragment: Fragment) {
@@ -297,4 +331,14 @@ impl Stream {
         self.bytes = self.bytes.wrapping_add(packet.payload.len() as u32);
         self.last_timestamp = packet.header.timestamp;
     }
+}
+
+/// A frame behind an earlier one (RFC 2198 §3).
+fn red_payload(offset: u32, before: &[u8], own: &[u8]) -> Bytes {
+    let mut payload = BytesMut::new();
+    payload.put_u32(1 << 31 | u32::from(OPUS) << 24 | offset << 10 | before.len() as u32);
+    payload.put_u8(OPUS);
+    payload.put_slice(before);
+    payload.put_slice(own);
+    payload.freeze()
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use protocol::track::MediaKind;
 
-use super::wire::{AUDIO_LEVEL_ID, MID_ID, OPUS, REPAIRED_RID_ID, RID_ID, RTX, TRANSPORT_CC_ID, VP8};
+use super::wire::{AUDIO_LEVEL_ID, MID_ID, OPUS, RED, REPAIRED_RID_ID, RID_ID, RTX, TRANSPORT_CC_ID, VP8};
 
 /// A media description of an offer.
 pub(super) struct Line<'a> {
@@ -22,6 +22,8 @@ pub(super) struct OfferedTransport<'a> {
     pub(super) password: &'a str,
     pub(super) fingerprint: &'a str,
     pub(super) version: u64,
+    /// Whether voices may carry earlier frames again (RFC 2198).
+    pub(super) redundancy: bool,
 }
 
 pub(super) fn offer(transport: &OfferedTransport<'_>, lines: &[Line<'_>]) -> String {
@@ -33,6 +35,10 @@ pub(super) fn offer(transport: &OfferedTransport<'_>, lines: &[Line<'_>]) -> Str
     );
     for line in lines {
         match line.kind {
+            MediaKind::Audio if transport.redundancy => {
+                let codecs = format!("{}a=rtpmap:{RED} red/48000/2\na=fmtp:{RED} {OPUS}/{OPUS}\n", audio());
+                write_line(&mut sdp, "audio", &format!("{OPUS} {RED}"), transport, line, &codecs);
+            }
             MediaKind::Audio => write_line(&mut sdp, "audio", &format!("{OPUS}"), transport, line, &audio()),
             MediaKind::Video => {
                 write_line(&mut sdp, "video", &format!("{VP8} {RTX}"), transport, line, &video())

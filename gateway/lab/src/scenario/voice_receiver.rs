@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use rtc_rtp::Packet;
 
-use super::wire::Unwrap;
+use super::wire::{OPUS, RED, Unwrap};
 
 const PTIME: Duration = Duration::from_millis(20);
+/// Ticks of a frame.
+const FRAME: u32 = 960;
 
 /// What the jitter buffer holds back at first, and comes back to.
 const PLAYOUT_DELAY: Duration = Duration::from_millis(80);
@@ -35,6 +37,9 @@ pub(super) struct VoiceReceiver {
     last_played: Option<Instant>,
     gaps: Vec<Gap>,
     first: Option<Instant>,
+    /// What the count in the first frame was ahead of its timestamp.
+    count_ahead: Option<u8>,
+    redundant_packets: usize,
 }
 
 impl VoiceReceiver {
@@ -50,6 +55,8 @@ impl VoiceReceiver {
             last_played: None,
             gaps: Vec::new(),
             first: None,
+            count_ahead: None,
+            redundant_packets: 0,
         }
     }
 
@@ -73,8 +80,31 @@ impl VoiceReceiver {
             self.next = sequence;
             self.due = Some(now + PLAYOUT_DELAY);
         }
+        let timestamp = packet.header.timestamp;
+        if packet.header.payload_type != RED {
+            return self.take(now, sequence, timestamp, &packet.payload);
+        }
+        self.redundant_packets += 1;
+        let (headers, mut bodies) = split_headers(&packet.payload);
+        for header in headers {
+            let offset = header >> 10 & 0x3fff;
+            let (body, rest) = bodies.split_at((header & 0x3ff) as usize);
+            bodies = rest;
+            self.take(now, sequence - i64::from(offset / FRAME), timestamp.wrapping_sub(offset), body);
+        }
+        self.take(now, sequence, timestamp, bodies);
+    }
+
+    /// Packets that carried earlier frames again.
+    pub(super) fn redundant_packets(&self) -> usize {
+        self.redundant_packets
+    }
+
+    fn take(&mut self, now: Instant, sequence: i64, timestamp: u32, frame: &[u8]) {
+        let ahead = frame[0].wrapping_sub((timestamp / FRAME) as u8);
+        assert_eq!(*self.count_ahead.get_or_insert(ahead), ahead, "every frame comes at its own time");
         if sequence >= self.next {
-            self.arrived.insert(sequence, now);
+            self.arrived.entry(sequence).or_insert(now);
         }
     }
 
@@ -130,4 +160,17 @@ impl VoiceReceiver {
             _ => self.gaps.push(Gap { at, length: PTIME }),
         }
     }
+}
+
+/// The headers of earlier frames, and what comes after the last header (RFC 2198 §3).
+fn split_headers(payload: &[u8]) -> (Vec<u32>, &[u8]) {
+    let mut headers = Vec::new();
+    let mut rest = payload;
+    while rest[0] & 0x80 != 0 {
+        let (header, after) = rest.split_first_chunk().expect("redundant packets are whole");
+        headers.push(u32::from_be_bytes(*header));
+        rest = after;
+    }
+    assert_eq!(rest[0], OPUS, "what is repeated is a voice");
+    (headers, &rest[1..])
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use rtc_rtp::{Header, Packet};
 
 pub(super) const OPUS: u8 = 111;
+pub(super) const RED: u8 = 63;
 pub(super) const VP8: u8 = 96;
 pub(super) const RTX: u8 = 97;
 

@@ -8,5 +8,6 @@ mod loss;
 mod rooms;
 mod small_publisher;
 mod uplink_step;
+mod voice;
 
 use lab::scenario;

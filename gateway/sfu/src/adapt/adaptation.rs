@@ -96,6 +96,13 @@ impl Adaptation {
         self.update(now);
     }
 
+    /// Takes what redundancy adds to every voice that a subscriber is sent.
+    pub fn handle_voice_redundancy(&mut self, subscriber: ParticipantId, per_voice: Bitrate) {
+        if let Some(participant) = self.room.participants.get_mut(&subscriber) {
+            participant.voice_redundancy = per_voice;
+        }
+    }
+
     /// Takes a new or changed subscription; `max_lines` is zero while the tile is hidden.
     pub fn handle_subscribe(
         &mut self,

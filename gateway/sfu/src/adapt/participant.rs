@@ -33,6 +33,8 @@ pub(super) struct Participant {
     pub(super) said_class: NetworkClass,
     pub(super) class_since: Instant,
     pub(super) hearing: Hearing,
+    /// What redundancy adds to every voice that it is sent.
+    pub(super) voice_redundancy: Bitrate,
 }
 
 impl Participant {
@@ -53,6 +55,7 @@ impl Participant {
             said_class: NetworkClass::Unknown,
             class_since: now,
             hearing: Hearing::Heard,
+            voice_redundancy: Bitrate::ZERO,
         }
     }
 

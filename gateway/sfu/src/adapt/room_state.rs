@@ -95,7 +95,9 @@ impl RoomState {
             .values()
             .filter(|track| !track.is_video() && track.publication.publisher != subscriber)
             .count();
-        Bitrate::bps(AUDIO_RATE.as_bps() * voices.min(MAX_SPEAKERS) as u64)
+        let redundancy = self.participants.get(&subscriber).map(|one| one.voice_redundancy);
+        let voice = AUDIO_RATE + redundancy.unwrap_or(Bitrate::ZERO);
+        Bitrate::bps(voice.as_bps() * voices.min(MAX_SPEAKERS) as u64)
     }
 
     /// The cap of a subscription by the two classes alone.

@@ -20,6 +20,7 @@ use crate::forward::track::Track;
 use crate::limits::MAX_DATAGRAM;
 use crate::rtp::{MAX_PADDING, WrittenHeader, pad};
 use crate::srtp::SrtpSession;
+use crate::voice::Redundancy;
 
 /// Padding that makes a packet as long as its neighbours in a burst: neighbours of one frame mostly differ
 /// by a byte, and a byte costs less than a system call.
@@ -134,6 +135,18 @@ impl Egress {
         subscription
     }
 
+    /// Sets how many earlier frames the voices carry again; `true` where that changed for one that can.
+    pub(crate) fn set_redundancy(&mut self, level: Redundancy) -> bool {
+        let mut has_changed = false;
+        for subscription in self.subscriptions.iter_mut().flatten() {
+            let is_agreed = subscription.is_redundancy_agreed();
+            if let Some(voice) = subscription.voice.as_mut().filter(|_| is_agreed) {
+                has_changed |= std::mem::replace(&mut voice.redundancy, level) != level;
+            }
+        }
+        has_changed
+    }
+
     /// Offers a packet that just arrived to one subscription. `true` where it goes on.
     pub(crate) fn offer(
         &mut self,
@@ -155,7 +168,9 @@ impl Egress {
             MediaKind::Audio => Lane::Audio,
             MediaKind::Video => Lane::Video,
         };
-        let size = wire_size(subscription.plain_size(arrival.payload_size));
+        let own = (arrival.timestamp, arrival.payload_size);
+        let repeated = subscription.repeats(track, arrival.encoding, own).overhead();
+        let size = wire_size(subscription.plain_size(arrival.payload_size + repeated));
         let parcel = Parcel::Media { subscription: index, departure };
         match self.pacer.enqueue(now, lane, size, parcel) {
             Enqueued::Queued => {}
@@ -224,6 +239,9 @@ impl Egress {
     /// Takes one transport-wide feedback.
     pub(crate) fn handle_feedback(&mut self, now: Instant, statuses: &[PacketStatus]) {
         self.congestion.handle_feedback(now, statuses);
+        for voice in self.subscriptions.iter_mut().flatten().filter_map(|one| one.voice.as_mut()) {
+            voice.handle_feedback(statuses);
+        }
         self.steer(now);
     }
 
@@ -336,11 +354,17 @@ impl Egress {
         let Some((notes, payload)) = track.stored(departure.encoding, departure.source_sequence) else {
             return;
         };
+        let repeats = subscription.repeats(track, departure.encoding, (notes.timestamp, payload.len()));
         let write = |subscription: &mut Subscription, out: &mut Vec<u8>| {
-            Some(subscription.write(now, departure, notes, payload, out))
+            Some(subscription.write(now, departure, (notes, payload), &repeats, out))
         };
         let stamp = Stamp { now, epoch: self.epoch, release };
-        if seal(&mut self.congestion, stamp, subscription, Stream::Media, outlet, write).is_some() {
+        let sealed = seal(&mut self.congestion, stamp, subscription, Stream::Media, outlet, write);
+        if let Some(Sealed { transport_sequence, .. }) = sealed {
+            if let Some(voice) = &mut subscription.voice {
+                voice.handle_sent(departure.source_sequence, transport_sequence, repeats.count());
+                outlet.counters.redundant_bytes_out += repeats.overhead() as u64;
+            }
             outlet.counters.egress.count(subscription.kind(), payload.len());
             outlet.counters.forward_delay.record(now.saturating_duration_since(notes.arrived_at));
         }
@@ -362,7 +386,7 @@ impl Egress {
             subscription.write_again(record, codec, notes, payload, out)
         };
         let stamp = Stamp { now, epoch: self.epoch, release };
-        if let Some(size) =
+        if let Some(Sealed { size, .. }) =
             seal(&mut self.congestion, stamp, subscription, Stream::Retransmission, outlet, write)
         {
             outlet.counters.retransmitted_bytes_out += size as u64;
@@ -388,7 +412,7 @@ impl Egress {
             };
             let sealed =
                 seal(&mut self.congestion, stamp, subscription, Stream::Retransmission, outlet, write);
-            if let Some(size) = sealed {
+            if let Some(Sealed { size, .. }) = sealed {
                 outlet.counters.padding_bytes_out += size as u64;
                 return;
             }
@@ -418,6 +442,14 @@ struct Stamp {
     release: (PacketClass, Option<ProbeId>),
 }
 
+/// A packet as it left.
+#[derive(Debug, Clone, Copy)]
+struct Sealed {
+    /// Bytes of the datagram.
+    size: usize,
+    transport_sequence: Option<u16>,
+}
+
 fn subscribed<'s, 't>(
     subscriptions: &'s mut [Option<Subscription>],
     index: SubscriptionIndex,
@@ -429,7 +461,7 @@ fn subscribed<'s, 't>(
 }
 
 /// Lets `write` put a packet into the slab, equalises it with its neighbours, stamps and seals it.
-/// Returns its size on the wire; `None` where nothing was written.
+/// `None` where nothing was written.
 fn seal(
     congestion: &mut CongestionController,
     stamp: Stamp,
@@ -437,7 +469,7 @@ fn seal(
     stream: Stream,
     outlet: &mut Outlet<'_>,
     write: impl FnOnce(&mut Subscription, &mut Vec<u8>) -> Option<WrittenHeader>,
-) -> Option<usize> {
+) -> Option<Sealed> {
     let neighbour = outlet.slab.open_segment_size(outlet.destination);
     let srtp = &mut *outlet.srtp;
     let overhead = srtp.profile().rtp_overhead();
@@ -451,16 +483,18 @@ fn seal(
             pad(out, start, missing as u8);
         }
         let size = out.len() - start + overhead;
+        let mut transport_sequence = None;
         if header.transport_sequence_at.is_some() {
             let (class, probe) = stamp.release;
             let sequence =
                 congestion.handle_sent(stamp.now, SentPacket { class, size: wire_size(size), probe });
             header.set_transport_sequence(out, sequence);
+            transport_sequence = Some(sequence);
         }
         header.set_abs_send_time(out, stamp.now.saturating_duration_since(stamp.epoch));
         let rollover = subscription.rollover(stream == Stream::Retransmission);
         match srtp.seal_rtp(out, start, header.len, rollover) {
-            Ok(()) => sealed = Some(size),
+            Ok(()) => sealed = Some(Sealed { size, transport_sequence }),
             Err(_) => out.truncate(start),
         }
     });

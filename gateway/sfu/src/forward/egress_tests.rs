@@ -87,6 +87,7 @@ impl Stage {
         let header = RtpHeader::parse(&packet).expect("well formed");
         let packet = IncomingPacket {
             delivery: Delivery::Original,
+            timestamp: header.timestamp(),
             sequence: SeqNo(sequence),
             codec,
             header: &header,

@@ -14,6 +14,7 @@ use crate::rtp::{
     DescriptorError, ExtensionValues, LayerInfo, RtpHeader, SeqNo, Ssrc, Unwrapper, av1, h264, vp8, vp9,
 };
 use crate::sdp::{Codec, Rid};
+use crate::voice::{Earlier, MAX_EARLIER, RedundantPayload, recoverable};
 
 /// One received stream.
 pub(crate) struct Encoding {
@@ -40,6 +41,8 @@ pub(crate) enum Delivery {
     Original,
     /// It came by the stream for retransmissions.
     Repair,
+    /// It came within a later packet.
+    Redundant,
 }
 
 /// An authentic packet, read and bound to its stream.
@@ -48,6 +51,7 @@ pub(crate) struct IncomingPacket<'a> {
     pub(crate) delivery: Delivery,
     /// The number in the stream that it belongs to; a repair brings the one of the packet that it repeats.
     pub(crate) sequence: SeqNo,
+    pub(crate) timestamp: u32,
     pub(crate) codec: Codec,
     pub(crate) header: &'a RtpHeader<'a>,
     /// What the codec has made, without the original number that goes before it in a repair.
@@ -93,7 +97,7 @@ impl Encoding {
         now: Instant,
         packet: &IncomingPacket<'_>,
     ) -> Result<Option<Arrival>, DescriptorError> {
-        let IncomingPacket { delivery, sequence, codec, header, payload, values } = *packet;
+        let IncomingPacket { delivery, sequence, timestamp, codec, header, payload, values } = *packet;
         if delivery == Delivery::Original {
             self.reception.handle_packet(now, header.sequence(), header.timestamp(), codec.clock_rate());
         }
@@ -115,12 +119,15 @@ impl Encoding {
         let (temporal, size) = (layer.temporal.unwrap_or(0), payload.len());
         match delivery {
             Delivery::Original => self.meter.record(now, temporal, size, header.marker()),
-            Delivery::Repair => self.meter.record_repair(now, temporal, size, header.marker()),
+            Delivery::Repair | Delivery::Redundant => {
+                self.meter.record_repair(now, temporal, size, header.marker());
+            }
         }
         let notes = PacketNotes {
             sequence: unwrapped,
+            timestamp,
             arrived_at: now,
-            marker: header.marker(),
+            marker: header.marker() && delivery != Delivery::Redundant,
             picture: layer.picture,
             audio_level: values.audio_level,
             video_orientation: values.video_orientation,
@@ -129,11 +136,21 @@ impl Encoding {
         Ok(Some(Arrival {
             encoding: self.index,
             sequence: unwrapped,
-            timestamp: header.timestamp(),
+            timestamp,
             codec,
             layer,
             payload_size: payload.len(),
         }))
+    }
+
+    /// The earlier frames of a redundant packet that are missing here.
+    pub(crate) fn recoverable<'a>(
+        &self,
+        (sequence, timestamp): (SeqNo, u32),
+        payload: &RedundantPayload<'a>,
+    ) -> [Option<Earlier<'a>>; MAX_EARLIER] {
+        let timestamp_of = |sequence| self.store.get(sequence).map(|(notes, _)| notes.timestamp);
+        recoverable(payload, (self.unwrapper.peek(sequence), timestamp), timestamp_of)
     }
 
     /// A packet that is kept.

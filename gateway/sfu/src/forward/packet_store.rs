@@ -17,6 +17,7 @@ pub(crate) const AUDIO_CAPACITY: usize = 64;
 pub(crate) struct PacketNotes {
     /// Unwrapped sequence number.
     pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
     pub(crate) arrived_at: Instant,
     pub(crate) marker: bool,
     pub(crate) picture: PictureFields,
@@ -69,6 +70,7 @@ mod tests {
     fn notes(sequence: u64) -> PacketNotes {
         PacketNotes {
             sequence,
+            timestamp: 0,
             arrived_at: crate::testing::origin(),
             marker: false,
             picture: PictureFields::default(),

@@ -10,6 +10,7 @@ use crate::forward::layer_switch::{Decision, Descent, Layer, LayerMark, LayerSwi
 use crate::forward::packet_store::PacketNotes;
 use crate::forward::rewriter::{Rewriter, Rewritten, StreamMark};
 use crate::forward::sent_history::{SentHistory, SentRecord};
+use crate::forward::track::Track;
 use crate::rtcp::{SenderReport, write_cname, write_sender_report};
 use crate::rtp::{
     CopiedExtensions, ExtensionMap, FixedHeader, HeaderTemplate, LayerInfo, Pt, SeqNo, Ssrc, WrittenHeader,
@@ -17,6 +18,7 @@ use crate::rtp::{
 };
 use crate::sdp::{Codec, Mid, NegotiatedCodec};
 use crate::srtp::RolloverCounter;
+use crate::voice::{Redundancy, Repeats, VoiceLeg};
 
 /// A track's place in its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +84,8 @@ pub(crate) struct Subscription {
     totals: SentTotals,
     /// When it began, until its first key frame has gone.
     waiting_since: Option<Instant>,
+    /// What is particular to a voice.
+    pub(crate) voice: Option<VoiceLeg>,
 }
 
 impl Subscription {
@@ -112,6 +116,7 @@ impl Subscription {
             rtx_rollover: RolloverCounter::default(),
             totals: SentTotals::default(),
             waiting_since: Some(now),
+            voice: (line.kind == MediaKind::Audio).then(VoiceLeg::default),
             line,
         }
     }
@@ -244,22 +249,47 @@ impl Subscription {
         self.template.len() + payload_size
     }
 
+    /// The earlier frames that a packet of a voice carries again; `own` is the length of its own frame.
+    pub(crate) fn repeats<'t>(
+        &self,
+        track: &'t Track,
+        encoding: u8,
+        (timestamp, own): (u32, usize),
+    ) -> Repeats<'t> {
+        let voice = self.voice.as_ref().filter(|voice| voice.redundancy > Redundancy::None);
+        let Some(voice) = voice.filter(|_| self.is_redundancy_agreed()) else { return Repeats::default() };
+        let before = voice.left().map(|left| {
+            let (notes, payload) = track.stored(encoding, left?)?;
+            Some((notes.timestamp, payload))
+        });
+        Repeats::gather(voice.redundancy, (timestamp, own), before)
+    }
+
+    /// Whether the subscriber takes redundant packets.
+    pub(crate) fn is_redundancy_agreed(&self) -> bool {
+        self.payload_type(Codec::Red).is_some()
+    }
+
     /// Writes a packet for the first time.
     pub(crate) fn write(
         &mut self,
         now: Instant,
         departure: Departure,
-        notes: &PacketNotes,
-        payload: &[u8],
+        (notes, payload): (&PacketNotes, &[u8]),
+        repeats: &Repeats<'_>,
         out: &mut Vec<u8>,
     ) -> WrittenHeader {
         let Departure { numbers, .. } = departure;
-        let header = self.write_header(departure.payload_type, notes, numbers, out);
+        let redundant = self.payload_type(Codec::Red).filter(|_| repeats.count() > 0);
+        let header = self.write_header(redundant.unwrap_or(departure.payload_type), notes, numbers, out);
         let payload_at = out.len();
-        out.extend_from_slice(payload);
+        match redundant {
+            Some(_) => repeats.write(out, departure.payload_type, payload),
+            None => out.extend_from_slice(payload),
+        }
         write_picture(&mut out[payload_at..], notes, numbers);
         self.totals.packets = self.totals.packets.wrapping_add(1);
-        self.totals.octets = self.totals.octets.wrapping_add(payload.len() as u32);
+        self.totals.octets = self.totals.octets.wrapping_add((out.len() - payload_at) as u32);
         if numbers.sequence.wrapping_sub(self.last_released).cast_signed() > 0 {
             self.last_released = numbers.sequence;
         }

@@ -1,5 +1,7 @@
 //! A published track in its room: its encodings, and who gets it.
 
+use std::time::Instant;
+
 use protocol::id::TrackId;
 use protocol::track::{MediaKind, TrackSource};
 
@@ -18,6 +20,8 @@ pub(crate) struct Track {
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) subscribers: Vec<(ParticipantIndex, SubscriptionIndex)>,
     codec: Option<Codec>,
+    /// When a packet last came with earlier frames in it.
+    pub(crate) redundant_at: Option<Instant>,
 }
 
 impl Track {
@@ -29,7 +33,16 @@ impl Track {
         } else {
             rids.iter().zip(0..).map(|(rid, index)| Encoding::new(index, kind, Some(*rid))).collect()
         };
-        Self { id, publisher, source, muted: false, encodings, subscribers: Vec::new(), codec: None }
+        Self {
+            id,
+            publisher,
+            source,
+            muted: false,
+            encodings,
+            subscribers: Vec::new(),
+            codec: None,
+            redundant_at: None,
+        }
     }
 
     pub(crate) fn kind(&self) -> MediaKind {

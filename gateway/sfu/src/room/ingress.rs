@@ -14,6 +14,7 @@ use crate::premises::Premises;
 use crate::room::Room;
 use crate::room::participant::{Destination, Participant, Use};
 use crate::room::payload_types::Meaning;
+use crate::room::voices::note_voice_report;
 use crate::rtcp::{ReportBlock, Rtcp, RtcpReader, SenderReport};
 use crate::rtp::{ExtensionValues, RtpHeader, SeqNo, Ssrc};
 use crate::sample::{JoinStage, Sample};
@@ -56,10 +57,20 @@ impl Room {
         };
         self.begin_media(now, index, premises);
         let arrival = match (destination, meaning) {
+            (Destination::Media { track, encoding }, Meaning::Media(Codec::Red)) => {
+                return self.handle_redundant(
+                    now,
+                    index,
+                    (track, encoding),
+                    (&header, &values, size),
+                    premises,
+                );
+            }
             (Destination::Media { track, encoding }, Meaning::Media(codec)) => {
                 let (delivery, sequence, payload) = (Delivery::Original, header.sequence(), header.payload());
                 let (header, values) = (&header, &values);
-                let packet = IncomingPacket { delivery, sequence, codec, header, payload, values };
+                let timestamp = header.timestamp();
+                let packet = IncomingPacket { delivery, sequence, timestamp, codec, header, payload, values };
                 self.deliver(now, track, encoding, &packet)
             }
             (Destination::Repair { track, encoding }, Meaning::Repair(codec)) => {
@@ -68,7 +79,8 @@ impl Room {
                 let Some((original, payload)) = header.payload().split_first_chunk() else { return };
                 let (delivery, sequence) = (Delivery::Repair, SeqNo(u16::from_be_bytes(*original)));
                 let (header, values) = (&header, &values);
-                let packet = IncomingPacket { delivery, sequence, codec, header, payload, values };
+                let timestamp = header.timestamp();
+                let packet = IncomingPacket { delivery, sequence, timestamp, codec, header, payload, values };
                 self.deliver(now, track, encoding, &packet)
             }
             (Destination::Media { .. }, Meaning::Repair(_))
@@ -136,7 +148,7 @@ impl Room {
         }
     }
 
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         now: Instant,
         place: TrackIndex,
@@ -149,13 +161,14 @@ impl Room {
         match packet.delivery {
             Delivery::Original => encoding.ssrc = Some(packet.header.ssrc()),
             Delivery::Repair => encoding.rtx_ssrc = Some(packet.header.ssrc()),
+            Delivery::Redundant => {}
         }
         let arrival = encoding.handle_packet(now, packet).map_err(|_| DropReason::RtpMalformed)?;
         Ok(arrival.map(|arrival| (place, arrival)))
     }
 
-    /// Offers a packet to everybody who is subscribed to its track.
-    fn distribute(
+    /// Counts a packet and offers it to everybody who is subscribed to its track.
+    pub(super) fn distribute(
         &mut self,
         now: Instant,
         place: TrackIndex,
@@ -165,6 +178,18 @@ impl Room {
     ) {
         let Some(track) = self.tracks[place.0].as_ref() else { return };
         premises.counters.ingress.count(track.kind(), size);
+        self.forward(now, place, arrival, premises);
+    }
+
+    /// Offers a packet to everybody who is subscribed to its track.
+    pub(super) fn forward(
+        &mut self,
+        now: Instant,
+        place: TrackIndex,
+        arrival: &Arrival,
+        premises: &mut Premises,
+    ) {
+        let Some(track) = self.tracks[place.0].as_ref() else { return };
         if track.muted {
             return;
         }
@@ -239,10 +264,11 @@ impl Room {
         &mut self,
         now: Instant,
         index: ParticipantIndex,
-        mut blocks: impl Iterator<Item = ReportBlock>,
+        blocks: impl Iterator<Item = ReportBlock>,
     ) {
         let Some(participant) = self.participants[index.0].as_mut() else { return };
-        if let Some(lost) = blocks.by_ref().map(|block| block.fraction_lost).max() {
+        let note = |block: &ReportBlock| note_voice_report(participant, block);
+        if let Some(lost) = blocks.inspect(note).map(|block| block.fraction_lost).max() {
             participant.egress.congestion().handle_receiver_loss(now, f64::from(lost) / 256.0);
         }
     }

@@ -35,6 +35,7 @@ impl Room {
     pub(super) fn measure(&mut self, now: Instant, premises: &mut Premises) {
         for index in (0..self.participants.len()).map(ParticipantIndex) {
             self.measure_links(now, index);
+            self.measure_voices(now, index, premises);
         }
         self.report_flows(now);
         self.report_hearing(now, premises);
@@ -43,6 +44,7 @@ impl Room {
         if self.sample_at <= now {
             self.sample_at = now + SAMPLE_INTERVAL;
             self.sample(premises);
+            self.sample_voices(premises);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::adapt::Hearing;
 use crate::forward::{Egress, SubscriptionIndex, TrackIndex};
 use crate::limits::MAX_STREAMS;
 use crate::room::payload_types::PayloadTypes;
+use crate::room::voices::VoiceLinks;
 use crate::rtcp::{KeyFrameAllowance, TwccClock, TwccRecorder};
 use crate::rtp::{ExtensionMap, Ssrc};
 use crate::sdp::Mid;
@@ -46,6 +47,7 @@ pub(super) struct Participant {
     pub(super) arrivals: TwccRecorder,
     pub(super) feedback_clock: TwccClock,
     pub(super) egress: Egress,
+    pub(super) voices: VoiceLinks,
     pub(super) key_frame_allowance: KeyFrameAllowance,
     pub(super) class: NetworkClass,
     /// Its media has begun; measured once, for the join time.
@@ -72,6 +74,7 @@ impl Participant {
             arrivals: TwccRecorder::default(),
             feedback_clock: TwccClock::default(),
             egress: Egress::new(now, NetworkClass::Unknown),
+            voices: VoiceLinks::default(),
             key_frame_allowance: KeyFrameAllowance::default(),
             class: NetworkClass::Unknown,
             has_sent_media: false,

@@ -35,6 +35,11 @@ impl PayloadTypes {
         }
     }
 
+    /// Whether media of a codec may come.
+    pub(super) fn knows(&self, codec: Codec) -> bool {
+        self.meanings.iter().any(|(_, known)| *known == Meaning::Media(codec))
+    }
+
     pub(super) fn meaning(&self, payload_type: Pt) -> Option<Meaning> {
         self.meanings.iter().find(|(known, _)| *known == payload_type).map(|(_, meaning)| *meaning)
     }

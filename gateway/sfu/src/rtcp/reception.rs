@@ -58,7 +58,7 @@ impl Reception {
     /// The report block on this stream since the last one; `None` before its first packet.
     pub(crate) fn report(&mut self, now: Instant, ssrc: Ssrc) -> Option<ReportBlock> {
         self.first?;
-        let totals = self.totals();
+        let totals = self.sums();
         let expected = totals.expected - self.at_last_report.expected;
         let interval_lost = expected.saturating_sub(totals.received - self.at_last_report.received);
         self.at_last_report = totals;
@@ -87,6 +87,13 @@ impl Reception {
         self.recent_loss
     }
 
+    /// Packets expected and received so far.
+    #[must_use]
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        let totals = self.sums();
+        (totals.expected, totals.received)
+    }
+
     /// Interarrival jitter.
     #[must_use]
     pub(crate) fn jitter(&self) -> Duration {
@@ -108,7 +115,7 @@ impl Reception {
         }
     }
 
-    fn totals(&self) -> Totals {
+    fn sums(&self) -> Totals {
         let expected = self.first.map_or(0, |first| self.highest - first + 1);
         Totals { expected, received: self.received }
     }
