@@ -13,8 +13,10 @@ use protocol::quality::{AdaptationPolicy, HdMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sfu::limits::MAX_PARTICIPANTS;
+use signaling::attested_apps::{AttestedApp, ParseKeyError};
 
 use crate::human_units::HumanDuration;
+pub use crate::operator::{InvalidOperator, OperatorConfig};
 
 /// Everything that an operator may decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +36,9 @@ pub struct Config {
     pub store: StoreConfig,
     /// What the gateway says about itself.
     pub log: LogConfig,
+    /// The interface of the mobile network operator that tells the generation a device is on (CAMARA Connected Network
+    /// Type).
+    pub operator: OperatorConfig,
     /// How the gateway ends.
     pub shutdown: ShutdownConfig,
 }
@@ -135,6 +140,19 @@ pub struct PolicyConfig {
     /// Address ranges whose network class the operator vouches for, such as
     /// `[{ range = "10.20.0.0/16", class = "5g" }]`. The first match counts.
     pub site_profiles: Vec<SiteProfileConfig>,
+    /// Apps whose signed reports of their network are believed, such as `[{ name = "clinic-app", public_key =
+    /// "MCowBQYDK2VwAyEA…" }]`; `signaling/docs/network-shell.md` says how they sign.
+    pub attested_apps: Vec<AttestedAppConfig>,
+}
+
+/// An app that signs what it reports of its network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AttestedAppConfig {
+    /// The name that its reports carry: visible ASCII characters.
+    pub name: String,
+    /// Its public key, of Ed25519 or of the curve P-256: in PEM, or in the base64 of the same.
+    pub public_key: String,
 }
 
 /// An address range on a network of known class.
@@ -291,6 +309,15 @@ pub enum InvalidConfig {
     /// A room has no place for more.
     #[error("consults.max_participants is 1 to {MAX_PARTICIPANTS}")]
     MaxParticipants,
+    /// Its reports could never be verified.
+    #[error("policy.attested_apps: the key of {0:?}: {1}")]
+    AttestedKey(String, ParseKeyError),
+    /// Its reports could not be told from another's.
+    #[error("policy.attested_apps: {0:?} is used twice, or no name of 1 to 64 visible ASCII characters")]
+    AttestedName(String),
+    /// The operator could not be asked.
+    #[error(transparent)]
+    Operator(#[from] InvalidOperator),
     /// One log line could not be filtered.
     #[error("log.filter is not a filter: {0}")]
     LogFilter(String),
@@ -322,6 +349,8 @@ impl Config {
             return Err(InvalidConfig::MaxParticipants);
         }
         self.media.validate()?;
+        self.policy.validate()?;
+        self.operator.validate(self.http.public_url.as_deref())?;
         tracing_subscriber::EnvFilter::try_new(&self.log.filter)
             .map_err(|error| InvalidConfig::LogFilter(error.to_string()))?;
         Ok(())
@@ -331,6 +360,29 @@ impl Config {
 fn is_page_address(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ']))
+}
+
+impl PolicyConfig {
+    /// The apps with their keys.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] for the first key that is none.
+    pub fn attested_apps(&self) -> Result<Vec<AttestedApp>, InvalidConfig> {
+        let app = |it: &AttestedAppConfig| match it.public_key.parse() {
+            Ok(public_key) => Ok(AttestedApp { name: it.name.clone(), public_key }),
+            Err(error) => Err(InvalidConfig::AttestedKey(it.name.clone(), error)),
+        };
+        self.attested_apps.iter().map(app).collect()
+    }
+
+    fn validate(&self) -> Result<(), InvalidConfig> {
+        let apps = self.attested_apps()?;
+        match apps.iter().enumerate().find(|(place, app)| !app.is_name_fit(&apps[..*place])) {
+            Some((_, app)) => Err(InvalidConfig::AttestedName(app.name.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 impl MediaConfig {
@@ -416,6 +468,11 @@ mod tests {
             ("[media]\nadvertise = [\"224.0.0.1\"]", InvalidConfig::NotAdvertisable(multicast)),
             ("[media]\nport = 65535\nworkers = 2", port_range),
             ("[media]\nworkers = 257", InvalidConfig::TooManyWorkers),
+            (
+                "[policy]\nattested_apps = [{ name = \"app\", public_key = \"key\" }]",
+                InvalidConfig::AttestedKey("app".to_owned(), ParseKeyError),
+            ),
+            ("[operator]\napi_root = \"https://a.example\"", InvalidConfig::Operator(InvalidOperator::Credentials)),
         ] {
             assert_eq!(parse(text).unwrap().validate(), Err(wrong), "{text}");
         }

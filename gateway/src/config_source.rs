@@ -32,7 +32,7 @@ const fn text(variable: &'static str, section: &'static str, setting: &'static s
 }
 
 /// The settings that differ between containers of one image, and so have a variable.
-pub const OVERRIDES: [Override; 13] = [
+pub const OVERRIDES: [Override; 14] = [
     text("TVG_HTTP_LISTEN", "http", "listen"),
     text("TVG_PUBLIC_URL", "http", "public_url"),
     text("TVG_API_KEY", "http", "api_key"),
@@ -43,6 +43,7 @@ pub const OVERRIDES: [Override; 13] = [
     Override { variable: "TVG_WORKERS", section: "media", setting: "workers", shape: Shape::Number },
     text("TVG_HD_MODE", "policy", "hd_mode"),
     text("TVG_ADAPTATION", "policy", "adaptation"),
+    text("TVG_OPERATOR_CLIENT_SECRET", "operator", "client_secret"),
     text("TVG_DATA_DIR", "store", "data_dir"),
     text("TVG_LOG_FORMAT", "log", "format"),
     text("TVG_LOG", "log", "filter"),

@@ -67,6 +67,10 @@ fn with_examples(config: &Config) -> Config {
     config.http.public_url.get_or_insert_with(|| "https://video.example.org".to_owned());
     config.http.api_key.get_or_insert_with(|| Secret::new(""));
     config.media.workers.get_or_insert(NonZeroUsize::MIN);
+    let operator = &mut config.operator;
+    operator.api_root.get_or_insert_with(|| "https://api.operator.example".to_owned());
+    operator.token_url.get_or_insert_with(|| "https://login.operator.example/token".to_owned());
+    operator.client_secret.get_or_insert_with(|| Secret::new(""));
     config
 }
 

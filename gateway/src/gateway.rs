@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use sfu::sfu::Path;
 use signaling::Signaling;
 use signaling::config::SignalingConfig;
 use signaling::media_link::MediaLink;
@@ -15,11 +17,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::admin_server::AdminServer;
-use crate::config::Config;
+use crate::config::{Config, InvalidConfig};
 use crate::kernel_drops::WatchedSockets;
 use crate::media_plane::MediaPlane;
 use crate::media_worker::WorkerError;
 use crate::metrics::{Metrics, NodeState};
+use crate::operator::{Adapter, AdapterSetup, ClientError, OperatorHandle, SinkCredential, events_route};
 use crate::room_placement::WorkerIndex;
 
 /// Gauges of the control plane and of the kernel are read this often.
@@ -28,11 +31,15 @@ const CENSUS_INTERVAL: Duration = Duration::from_secs(1);
 /// The media plane ends within a turn of its loops; a worker that hangs must not keep the process.
 const MEDIA_STOP_LIMIT: Duration = Duration::from_secs(2);
 
+/// Paths that wait for whoever asks the operator: every participant of a busy node at once.
+const PATH_QUEUE: usize = 4_096;
+
 /// The gateway at work.
 #[derive(Debug)]
 pub struct Gateway {
     signaling: Signaling,
     media: JoinHandle<()>,
+    operator: Option<OperatorHandle>,
     admin: JoinHandle<()>,
     metrics: Arc<Metrics>,
     state: watch::Sender<NodeState>,
@@ -73,6 +80,15 @@ pub enum StartError {
     /// A media worker cannot start.
     #[error("the media plane cannot start")]
     Media(#[from] WorkerError),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    /// The operator of the mobile network cannot be asked.
+    #[error("the operator's interface cannot be used")]
+    Operator(#[from] ClientError),
+    /// The system has no randomness for secrets.
+    #[error("no randomness for secrets")]
+    Randomness,
     /// The control plane cannot start.
     #[error("the control plane cannot start")]
     Signaling(#[from] signaling::StartError),
@@ -101,7 +117,16 @@ impl Gateway {
 
         let (link, end) = MediaLink::pair();
         let (exit_sender, exits) = mpsc::channel(config.media.worker_count());
-        let plane = MediaPlane::start(&config, &metrics, &end.events, &exit_sender)?;
+        metrics.show_unattested_5g(config.policy.accept_unattested_5g);
+        let (operator, path_sender, routes) = match config.operator.api_root {
+            None => (None, None, Router::new()),
+            Some(_) => {
+                let (adapter, paths, routes) = operator_adapter(&config, &link, &metrics)?;
+                (Some(adapter.start()), Some(paths), routes)
+            }
+        };
+        let plane = MediaPlane::start(&config, &metrics, (&end.events, path_sender.as_ref()), &exit_sender)?;
+        drop(path_sender);
         let candidates = plane.candidates().to_vec();
         let sockets = plane.watched_sockets();
         // Only the workers keep a sender: their end closes the channel.
@@ -109,15 +134,15 @@ impl Gateway {
         let media = tokio::spawn(plane.run(end.commands));
 
         let grace = config.shutdown.grace.0;
-        let settings = signaling_config(config);
-        let signaling = signaling::start(settings.clone(), link).await?;
+        let settings = signaling_config(config)?;
+        let signaling = signaling::start_with_routes(settings.clone(), link, routes).await?;
         let addresses = Addresses {
             http: signaling.local_address,
             admin: admin_address,
             media: candidates,
             page: settings.public_url,
         };
-        let gateway = Self { signaling, media, admin, metrics, state, exits, sockets, addresses, grace };
+        let gateway = Self { signaling, media, operator, admin, metrics, state, exits, sockets, addresses, grace };
         gateway.enter(NodeState::Ready);
         Ok(gateway)
     }
@@ -144,6 +169,10 @@ impl Gateway {
         self.enter(NodeState::Stopping);
         if timeout(self.grace, self.signaling.shut_down()).await.is_err() {
             tracing::warn!("sessions took longer than the grace period");
+        }
+        // It holds a way to the media plane, which ends once there is none.
+        if let Some(operator) = self.operator {
+            operator.shut_down().await;
         }
         if timeout(MEDIA_STOP_LIMIT, self.media).await.is_err() {
             tracing::warn!("the media plane does not end");
@@ -178,10 +207,34 @@ impl Gateway {
     }
 }
 
-fn signaling_config(config: Config) -> SignalingConfig {
+/// What asks the operator of the mobile network, the way of paths to it, and the route of its events.
+fn operator_adapter(
+    config: &Config,
+    link: &MediaLink,
+    metrics: &Arc<Metrics>,
+) -> Result<(Adapter, mpsc::Sender<Path>, Router), StartError> {
+    let credential = SinkCredential::draw().map_err(|_| StartError::Randomness)?;
+    let (path_sender, paths) = mpsc::channel(PATH_QUEUE);
+    let (routes, events) = events_route(credential.clone(), Arc::clone(metrics));
+    let adapter = Adapter::new(AdapterSetup {
+        config: config.operator.clone(),
+        public_url: config.http.public_url.clone(),
+        credential,
+        paths,
+        events,
+        commands: link.commands.clone(),
+        metrics: Arc::clone(metrics),
+    })?;
+    // Without events there is nothing to be told.
+    let routes = if config.operator.events { routes } else { Router::new() };
+    Ok((adapter, path_sender, routes))
+}
+
+fn signaling_config(config: Config) -> Result<SignalingConfig, InvalidConfig> {
+    let attested_apps = config.policy.attested_apps()?;
     let Config { http, consults, policy, store, .. } = config;
     let public_url = http.public_url.unwrap_or_else(|| format!("http://{}", browsable(http.listen)));
-    SignalingConfig {
+    Ok(SignalingConfig {
         listen: http.listen,
         public_url: public_url.trim_end_matches('/').to_owned(),
         data_dir: store.data_dir,
@@ -190,10 +243,11 @@ fn signaling_config(config: Config) -> SignalingConfig {
         trusted_proxies: http.trusted_proxies,
         link_lifetime: consults.link_lifetime.0,
         hd_mode: policy.hd_mode,
+        attested_apps,
         max_participants: consults.max_participants,
         max_connections_per_address: http.max_connections_per_address,
         ..SignalingConfig::default()
-    }
+    })
 }
 
 /// How a browser on this machine calls the listener: camera and microphone need `localhost`.

@@ -15,6 +15,7 @@ pub mod log_output;
 mod media_plane;
 pub mod media_worker;
 pub mod metrics;
+mod operator;
 mod reply_address;
 mod room_placement;
 #[doc(hidden)]

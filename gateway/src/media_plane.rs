@@ -10,6 +10,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use protocol::media_message::{MediaAction, MediaCommand, MediaEvent};
 use sfu::config::{SfuConfig, SiteProfile};
+use sfu::sfu::Path;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
@@ -60,7 +61,7 @@ impl MediaPlane {
     pub(crate) fn start(
         config: &Config,
         metrics: &Arc<Metrics>,
-        events: &mpsc::Sender<MediaEvent>,
+        (events, paths): (&mpsc::Sender<MediaEvent>, Option<&mpsc::Sender<Path>>),
         exits: &mpsc::Sender<WorkerIndex>,
     ) -> Result<Self, WorkerError> {
         let count = config.media.worker_count();
@@ -72,7 +73,7 @@ impl MediaPlane {
             candidates: Vec::new(),
         };
         for index in 0..count {
-            plane.start_worker(config, index, events.clone(), exits.clone())?;
+            plane.start_worker(config, index, (events.clone(), paths.cloned()), exits.clone())?;
         }
         Ok(plane)
     }
@@ -81,7 +82,7 @@ impl MediaPlane {
         &mut self,
         config: &Config,
         index: usize,
-        events: mpsc::Sender<MediaEvent>,
+        (events, paths): (mpsc::Sender<MediaEvent>, Option<mpsc::Sender<Path>>),
         exits: mpsc::Sender<WorkerIndex>,
     ) -> Result<(), WorkerError> {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);
@@ -97,6 +98,7 @@ impl MediaPlane {
             sfu,
             commands,
             events: EventOutbox::new(events),
+            paths,
             metrics: Arc::clone(&self.metrics),
         })?;
         let is_pinned = config.media.worker_count() > 1;

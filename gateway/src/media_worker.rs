@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sfu::burst::BurstSlab;
 use sfu::config::SfuConfig;
-use sfu::sfu::{Fill, Output, SetupError, Sfu};
+use sfu::sfu::{Fill, Output, Path, SetupError, Sfu};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
@@ -131,6 +131,8 @@ pub(crate) struct WorkerSetup {
     pub(crate) commands: mpsc::Receiver<MediaCommand>,
     /// What it reports.
     pub(crate) events: EventOutbox,
+    /// Who wants to know where media comes from.
+    pub(crate) paths: Option<mpsc::Sender<Path>>,
     /// Where it counts.
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -145,6 +147,7 @@ pub(crate) struct MediaWorker {
     sfu: Sfu,
     slab: BurstSlab,
     events: EventOutbox,
+    paths: Option<mpsc::Sender<Path>>,
     metrics: Arc<Metrics>,
     pulse: WorkerPulse,
     deadline: Option<Instant>,
@@ -176,6 +179,7 @@ impl MediaWorker {
             sfu,
             slab: BurstSlab::default(),
             events: setup.events,
+            paths: setup.paths,
             pulse: WorkerPulse::new(setup.index, Instant::now()),
             metrics: setup.metrics,
             deadline: None,
@@ -289,6 +293,11 @@ impl MediaWorker {
             match output {
                 Output::Event(event) => self.events.push(event),
                 Output::Sample(sample) => self.metrics.media_sample(sample),
+                Output::Path(path) => {
+                    if self.paths.as_ref().is_some_and(|paths| paths.try_send(path).is_err()) {
+                        self.metrics.count_lost_event();
+                    }
+                }
             }
         }
     }

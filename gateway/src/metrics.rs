@@ -23,10 +23,11 @@ use signaling::sample::{AuthFailure, Limit, NegotiationOutcome, Route, StoreOper
 use self::delay_collector::{DelayCollector, SharedDelayCollector};
 use self::family::{Counters, Declarations, Gauges, Histograms};
 use self::label::{
-    Direction, JoinOutcome, MessageType, Method, OldClass, Outcome, RoomSize, Stage, StatusClass, Step,
+    Direction, JoinOutcome, MessageType, Method, OldClass, Outcome, ReportRefusal, RoomSize, Stage, StatusClass, Step,
 };
 pub(crate) use self::label::{Label, NodeState};
 pub use self::reference::reference;
+use crate::operator::{EventOutcome, OperatorRequest, RequestOutcome};
 use crate::udp_socket::{SendFailure, SocketCounts};
 
 /// Buckets of times that a person waits: from a fast page to giving up.
@@ -57,6 +58,13 @@ pub struct Metrics {
     first_frame: Histograms<NetworkClass>,
     transport_failures: Counters<TransportFailure>,
     network_class_changes: Counters<(OldClass, NetworkClass)>,
+    network_conflicts: Counters<()>,
+    network_reports_refused: Counters<ReportRefusal>,
+    unattested_5g_accepted: Gauges<()>,
+    operator_requests: Counters<(OperatorRequest, RequestOutcome)>,
+    operator_events: Counters<EventOutcome>,
+    operator_devices: Gauges<()>,
+    operator_spared: Gauges<()>,
     signal_connections: Gauges<()>,
     signal_sessions_dropped: Gauges<()>,
     signal_messages: Counters<(MessageType, Direction)>,
@@ -157,6 +165,13 @@ impl Metrics {
             first_frame: it.histograms("tvg_first_frame_seconds", "Time from a subscription to the first forwarded key frame", &WAITS)?,
             transport_failures: it.counters("tvg_transport_failures_total", "Media transports that never worked, or ceased to")?,
             network_class_changes: it.counters("tvg_network_class_changes_total", "Changed verdicts on participants' networks")?,
+            network_conflicts: it.counters("tvg_network_class_conflicts_total", "Times that trusted sources contradicted each other about a network for more than three seconds")?,
+            network_reports_refused: it.counters("tvg_network_reports_refused_total", "Reports of networks that were not taken into account")?,
+            unattested_5g_accepted: it.gauges("tvg_unattested_5g_accepted", "1 where a claim of 5G that nothing attests is taken for proof, as only demonstrations may")?,
+            operator_requests: it.counters("tvg_operator_requests_total", "Requests to the mobile network operator by how they went")?,
+            operator_events: it.counters("tvg_operator_events_total", "Events of the mobile network operator by what became of them")?,
+            operator_devices: it.gauges("tvg_operator_devices", "Devices that the mobile network operator is asked about")?,
+            operator_spared: it.gauges("tvg_operator_spared", "1 while the mobile network operator is not asked because it failed")?,
             signal_connections: it.gauges("tvg_signal_connections", "Open TCP connections of browsers and API callers")?,
             signal_sessions_dropped: it.gauges("tvg_signal_dropped_sessions", "Sessions whose connection dropped and that may come back")?,
             signal_messages: it.counters("tvg_signal_messages_total", "Messages on WebSockets, by their type")?,
@@ -222,6 +237,32 @@ impl Metrics {
         for other in NodeState::VALUES {
             self.node_state.set(*other, usize::from(*other == state));
         }
+    }
+
+    /// Counts a request to the operator.
+    pub(crate) fn count_operator_request(&self, request: OperatorRequest, outcome: RequestOutcome) {
+        self.operator_requests.count((request, outcome));
+    }
+
+    /// Counts an event of the operator.
+    pub(crate) fn count_operator_event(&self, outcome: EventOutcome) {
+        self.operator_events.count(outcome);
+    }
+
+    /// Shows what is asked of the operator.
+    pub(crate) fn show_operator(&self, devices: usize, spared: bool) {
+        self.operator_devices.set((), devices);
+        self.operator_spared.set((), usize::from(spared));
+    }
+
+    /// Shows that claims of 5G are believed.
+    pub(crate) fn show_unattested_5g(&self, accepted: bool) {
+        self.unattested_5g_accepted.set((), usize::from(accepted));
+    }
+
+    /// Counts an event of the media plane that nobody took.
+    pub(crate) fn count_lost_event(&self) {
+        self.events_lost.count(());
     }
 
     /// Counts a command that had no worker.

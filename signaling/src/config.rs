@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use protocol::quality::HdMode;
 use serde::{Deserialize, Serialize};
 
+use crate::attested_apps::AttestedApp;
 use crate::duration_text;
 use crate::redacted::Redacted;
 
@@ -35,6 +36,9 @@ pub struct SignalingConfig {
     pub link_lifetime: Duration,
     /// Which pairs may have HD at all; shown to clients, and the same as the media plane's.
     pub hd_mode: HdMode,
+    /// Apps whose signed reports of their network are believed.
+    #[serde(skip)]
+    pub attested_apps: Vec<AttestedApp>,
     /// Participants of one consult.
     pub max_participants: usize,
     /// API requests per second from one address.
@@ -56,6 +60,7 @@ impl Default for SignalingConfig {
             trusted_proxies: Vec::new(),
             link_lifetime: Duration::from_secs(24 * 3_600),
             hd_mode: HdMode::default(),
+            attested_apps: Vec::new(),
             max_participants: 16,
             api_requests_per_second: 20,
             max_connections: 10_000,

@@ -1,7 +1,8 @@
 //! Comparison of secrets in a time that does not tell where they differ.
 
 /// Whether two secrets are the same. The lengths may show.
-pub(crate) fn equal(one: &str, other: &str) -> bool {
+#[must_use]
+pub fn equal(one: &str, other: &str) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
 }
 

@@ -10,6 +10,7 @@ use protocol::id::ConsultId;
 use tokio::sync::mpsc;
 
 use crate::address_limiter::AddressLimiter;
+use crate::attested_apps::AttestedApps;
 use crate::client_address::client_address;
 use crate::config::SignalingConfig;
 use crate::consult::Consult;
@@ -29,6 +30,7 @@ pub(crate) struct Front {
     pub(crate) config: SignalingConfig,
     pub(crate) tokens: TokenKey,
     pub(crate) api_key: Redacted<String>,
+    pub(crate) attested_apps: AttestedApps,
     pub(crate) samples: SampleSink,
     pub(crate) inputs: mpsc::Sender<LoopInput>,
     store: Store,
@@ -46,7 +48,7 @@ pub(crate) enum Pass {
 
 impl Front {
     pub(crate) fn new(
-        config: SignalingConfig,
+        mut config: SignalingConfig,
         tokens: TokenKey,
         api_key: Redacted<String>,
         store: Store,
@@ -55,10 +57,12 @@ impl Front {
     ) -> Self {
         let per_second = f64::from(config.api_requests_per_second.max(1));
         let miss_rate = Rate { per_second: MISS_RATE, burst: MISS_BURST };
+        let attested_apps = AttestedApps::new(std::mem::take(&mut config.attested_apps));
         Self {
             config,
             tokens,
             api_key,
+            attested_apps,
             samples,
             inputs,
             store,

@@ -46,6 +46,8 @@ pub enum Sample {
     },
     /// Somebody could not prove who they are.
     AuthFailure(AuthFailure),
+    /// A signed report of a network was not believed.
+    AttestationRefused(AttestationRefused),
     /// A client tried to go on with a session.
     Resume {
         /// Whether it could.
@@ -113,6 +115,18 @@ words! {
         Rejected = "rejected",
         /// No answer in time.
         TimedOut = "timed_out",
+    }
+}
+
+words! {
+    /// Why a signed report was not believed.
+    AttestationRefused {
+        /// No app of that name is enrolled.
+        UnknownApp = "unknown_app",
+        /// The signature is not that of its key over this report.
+        Signature = "signature",
+        /// Too many within a second.
+        TooOften = "too_often",
     }
 }
 
@@ -195,6 +209,8 @@ words! {
         Consult = "/api/v1/consults/{id}",
         /// `/api/v1/session`
         Session = "/api/v1/session",
+        /// `/operator/events`
+        OperatorEvents = "/operator/events",
         /// The page and its assets.
         Page = "page",
         /// Nothing that exists.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::FusedStream;
 use protocol::PROTOCOL_VERSION;
+use protocol::attestation::{AttestedClaim, AttestedReport};
 use protocol::client_message::{ClientEnvelope, ClientMessage, Hello};
 use protocol::server_message::{ErrorCode, Response, ResponseEnvelope};
 use tungstenite::error::ProtocolError;
@@ -16,15 +17,19 @@ use crate::close_reason::CloseReason;
 use crate::consult::Admission;
 use crate::control_loop::LoopInput;
 use crate::front::{Front, Pass};
-use crate::limits::{BREACH_LINGER, MESSAGE_BURST, MESSAGE_RATE, MISS_DELAY, SEND_TIMEOUT, SILENCE_TIMEOUT};
+use crate::limits::{
+    ATTESTED_REPORT_RATE, BREACH_LINGER, MESSAGE_BURST, MESSAGE_RATE, MISS_DELAY, SEND_TIMEOUT,
+    SILENCE_TIMEOUT,
+};
 use crate::message_type::{client_message_type, error_text};
 use crate::outbox::{OutboxReader, Outgoing, outbox};
-use crate::sample::{AuthFailure, Limit, Sample};
+use crate::sample::{AttestationRefused, AuthFailure, Limit, Sample};
 use crate::session::ConnectionId;
 use crate::token::TokenError;
 use crate::token_bucket::{Rate, TokenBucket};
 use crate::unix_time::UnixTime;
 
+const REPORT_LIMIT: Rate = Rate { per_second: ATTESTED_REPORT_RATE, burst: ATTESTED_REPORT_RATE };
 const MESSAGE_LIMIT: Rate = Rate { per_second: MESSAGE_RATE, burst: MESSAGE_BURST };
 
 /// Serves one WebSocket until it ends.
@@ -35,7 +40,8 @@ pub(crate) async fn serve_socket(front: Arc<Front>, socket: WebSocket, address: 
         return;
     }
     let bucket = TokenBucket::full(MESSAGE_LIMIT, Instant::now());
-    let mut socket = Socket { front, socket, address, connection, bucket };
+    let reports = TokenBucket::full(REPORT_LIMIT, Instant::now());
+    let mut socket = Socket { front, socket, address, connection, bucket, reports, is_admitted: false };
     let closing = socket.serve(reader).await;
     let _ = socket.front.inputs.send(LoopInput::Disconnected { connection }).await;
     if let Some(reason) = closing {
@@ -49,6 +55,8 @@ struct Socket {
     address: IpAddr,
     connection: ConnectionId,
     bucket: TokenBucket,
+    reports: TokenBucket,
+    is_admitted: bool,
 }
 
 /// How a connection ends: by the gateway, or by itself.
@@ -122,9 +130,15 @@ impl Socket {
         let input = match message {
             ClientMessage::Hello(hello) => match admit(&self.front, self.address, &hello).await {
                 Ok(admission) => {
+                    self.is_admitted = true;
                     LoopInput::Hello { connection, request: id, admission, resume: hello.resume }
                 }
                 Err(refusal) => return self.refuse(id, &refusal).await,
+            },
+            // Signatures are verified here, on a task of this client alone.
+            ClientMessage::AttestedReport(report) if self.is_admitted => match self.verify(&report) {
+                Ok(claim) => LoopInput::Attested { connection, request: id, claim },
+                Err(refused) => return self.refuse_report(id, refused).await,
             },
             message => LoopInput::Message { connection, envelope: ClientEnvelope { id, message } },
         };
@@ -132,6 +146,23 @@ impl Socket {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(Some(CloseReason::GoingAway)),
         }
+    }
+
+    fn verify(&mut self, report: &AttestedReport) -> Result<AttestedClaim, AttestationRefused> {
+        if !self.reports.take(REPORT_LIMIT, Instant::now()) {
+            return Err(AttestationRefused::TooOften);
+        }
+        self.front.attested_apps.verify(report)
+    }
+
+    async fn refuse_report(&mut self, request: u32, refused: AttestationRefused) -> ControlFlow<End> {
+        self.front.samples.count(Sample::AttestationRefused(refused));
+        let (code, message) = match refused {
+            AttestationRefused::UnknownApp => (ErrorCode::Forbidden, "no app of that name is enrolled"),
+            AttestationRefused::Signature => (ErrorCode::Forbidden, "the signature does not fit the report"),
+            AttestationRefused::TooOften => (ErrorCode::RateLimited, "too many reports within a second"),
+        };
+        self.send_error(request, code, message).await
     }
 
     async fn malformed(&mut self) -> ControlFlow<End> {

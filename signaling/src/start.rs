@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::Uri;
 use protocol::track::Role;
 use rand::rngs::{StdRng, SysRng};
@@ -14,6 +15,7 @@ use rand::{SeedableRng, TryRng};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::attested_apps::are_names_fit;
 use crate::config::SignalingConfig;
 use crate::connection_slots::ConnectionSlots;
 use crate::control_loop::{ControlLoop, LoopInput};
@@ -198,6 +200,11 @@ impl SignalingConfig {
                 !self.link_lifetime.is_zero() && self.link_lifetime <= MAX_LINK_LIFETIME,
                 "is zero or above 90 days",
             ),
+            (
+                "attested_apps",
+                are_names_fit(&self.attested_apps),
+                "has a name that is missing, long, used twice, or no visible ASCII characters",
+            ),
             ("max_participants", (1..=64).contains(&self.max_participants), "is not 1 to 64"),
             ("max_connections", self.max_connections > 0, "is zero"),
             ("max_connections_per_address", self.max_connections_per_address > 0, "is zero"),
@@ -216,6 +223,19 @@ impl SignalingConfig {
 ///
 /// [`StartError`] where a setting, the data directory or the address cannot be used.
 pub async fn start(config: SignalingConfig, media: MediaLink) -> Result<Signaling, StartError> {
+    start_with_routes(config, media, Router::new()).await
+}
+
+/// The same, with routes of others served beside its own: within the limits of its listener, and counted.
+///
+/// # Errors
+///
+/// [`StartError`] where a setting, the data directory or the address cannot be used.
+pub async fn start_with_routes(
+    config: SignalingConfig,
+    media: MediaLink,
+    others: Router,
+) -> Result<Signaling, StartError> {
     config.check()?;
     let data_dir = config.data_dir.clone();
     make_private_dir(&data_dir).map_err(|source| StartError::DataDir { path: data_dir.clone(), source })?;
@@ -245,7 +265,7 @@ pub async fn start(config: SignalingConfig, media: MediaLink) -> Result<Signalin
     });
     let recorder = tokio::spawn(record_sessions(store.clone(), record_receiver, sink.clone()));
     let front = Front::new(config, tokens, api_key, store.clone(), sink.clone(), inputs.clone());
-    let routes = routes(Arc::new(front));
+    let routes = routes(Arc::new(front), others);
     tokio::spawn(listener::accept(listener, routes, Arc::clone(&slots), sink, stopping_receiver));
     tracing::info!(%local_address, "signaling listens");
     let running = Running { inputs, census, slots, stopping, store, control_loop, recorder };

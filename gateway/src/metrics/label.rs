@@ -8,10 +8,12 @@ use protocol::network_class::NetworkClass;
 use protocol::quality::{HdMode, HdReason};
 use protocol::server_message::{EndReason, ErrorCode};
 use protocol::track::{MediaKind, Role};
+use sfu::adapt::ReportRefused;
 use sfu::counters::DropReason;
 use sfu::sample::{JoinStage, SwitchCause, TransportFailure};
-use signaling::sample::{AuthFailure, Limit, NegotiationOutcome, Route, StoreOperation};
+use signaling::sample::{AttestationRefused, AuthFailure, Limit, NegotiationOutcome, Route, StoreOperation};
 
+use crate::operator::{EventOutcome, OperatorRequest, RequestOutcome};
 use crate::udp_socket::SendFailure;
 
 /// A closed set of words under one name.
@@ -138,6 +140,9 @@ label! {
     "cause": TransportFailure,
     "cause": SwitchCause,
     "code": ErrorCode,
+    "request": OperatorRequest,
+    "outcome": RequestOutcome,
+    "outcome": EventOutcome,
 }
 
 /// Takes an enum whose `ALL` is a slice already.
@@ -183,6 +188,16 @@ words! {
 
     /// Whether something worked.
     Outcome("outcome") { Ok = "ok", Failed = "failed" }
+
+    /// Why a report of a network was not taken into account.
+    ReportRefusal("reason") {
+        Stale = "stale",
+        TooOften = "too_often",
+        ForeignNonce = "foreign_nonce",
+        Late = "late",
+        UnknownApp = "unknown_app",
+        Signature = "signature",
+    }
 
     /// Participants of a room.
     RoomSize("size") {
@@ -236,6 +251,7 @@ words! {
         MediaFailed = "media_failed",
         Mute = "mute",
         NetworkClass = "network_class",
+        AttestedReport = "attested_report",
         NetworkReport = "network_report",
         Offer = "offer",
         Ok = "ok",
@@ -318,6 +334,27 @@ impl From<NetworkClass> for OldClass {
             NetworkClass::TwoG => Self::TwoG,
             NetworkClass::Cell => Self::Cell,
             NetworkClass::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<ReportRefused> for ReportRefusal {
+    fn from(refused: ReportRefused) -> Self {
+        match refused {
+            ReportRefused::Stale => Self::Stale,
+            ReportRefused::TooOften => Self::TooOften,
+            ReportRefused::ForeignNonce => Self::ForeignNonce,
+            ReportRefused::Late => Self::Late,
+        }
+    }
+}
+
+impl From<AttestationRefused> for ReportRefusal {
+    fn from(refused: AttestationRefused) -> Self {
+        match refused {
+            AttestationRefused::UnknownApp => Self::UnknownApp,
+            AttestationRefused::Signature => Self::Signature,
+            AttestationRefused::TooOften => Self::TooOften,
         }
     }
 }

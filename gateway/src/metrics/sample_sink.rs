@@ -20,6 +20,8 @@ impl Metrics {
             Sample::TransportFailed { cause } => self.transport_failed(cause),
             Sample::FirstFrame { elapsed, class } => self.first_frame.observe(class, elapsed.as_secs_f64()),
             Sample::NetworkClassChanged { from, to } => self.network_class_changes.count((from.into(), to)),
+            Sample::NetworkConflict => self.network_conflicts.count(()),
+            Sample::ReportRefused(refused) => self.network_reports_refused.count(refused.into()),
             Sample::HdDecided { from: _, to } => self.hd_decisions.count(to),
             Sample::RungChanged { from, to, cause } => {
                 let step = if to > from { Step::Up } else { Step::Down };
@@ -76,6 +78,9 @@ impl Metrics {
                 self.api_duration.observe(route, duration.as_secs_f64());
             }
             control::Sample::AuthFailure(reason) => self.auth_failures.count(reason),
+            control::Sample::AttestationRefused(refused) => {
+                self.network_reports_refused.count(refused.into());
+            }
             control::Sample::Resume { resumed } => self.reconnects.count(outcome(resumed)),
             control::Sample::ResumedAfter(gap) => self.reconnect_duration.observe((), gap.as_secs_f64()),
             control::Sample::SessionEnded(reason) => self.sessions_ended.count(reason),

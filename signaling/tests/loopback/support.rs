@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use protocol::id::{RoomId, TrackId};
+use protocol::id::{RoomId, ShellNonce, TrackId};
 use protocol::media_message::{
     Answer, AnsweredMid, MediaAction, MediaCommand, MediaEvent, MediaReport, NegotiationId,
 };
@@ -119,7 +119,8 @@ impl Gateway {
             let command = self.next_command().await;
             let MediaAction::Negotiate { negotiation, .. } = command.action else { continue };
             let tracks = vec![AnsweredMid { mid: "0".to_owned(), track }];
-            let outcome = Ok(Answer { sdp: "v=0\r\n".to_owned(), tracks });
+            let outcome =
+                Ok(Answer { sdp: "v=0\r\n".to_owned(), tracks, shell_nonce: ShellNonce::from_bits(5) });
             let report = MediaReport::Negotiated { participant: command.participant, negotiation, outcome };
             self.report(command.room, report).await;
             return (command.room, negotiation);
