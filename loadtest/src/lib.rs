@@ -3,6 +3,5 @@
 pub mod call;
 pub mod garbage;
 pub mod net;
-pub mod plot;
-pub mod results;
-pub mod table;
+
+pub use report::{plot, results, table};

@@ -37,6 +37,8 @@ pub struct LinkSample {
     pub uplink_queue: Option<Duration>,
     /// What a packet takes to the gateway besides waiting.
     pub uplink_delay: Duration,
+    /// The network that it is on.
+    pub network: NetworkClass,
     /// What the gateway takes its network for.
     pub class: NetworkClass,
 }

@@ -1,4 +1,4 @@
-//! The traces that ship with the crate: made up, with the shapes of measured ones (`traces/README.md`).
+//! The traces that ship with the crate: made up, with the shapes of measured ones (`loadtest/traces/README.md`).
 
 use crate::CapacityTrace;
 
@@ -9,7 +9,7 @@ macro_rules! shipped {
                 $(#[$doc])+
                 #[must_use]
                 pub fn $name() -> Self {
-                    Self::parse_csv(include_str!(concat!("../traces/", $file))).expect("a shipped trace is well formed")
+                    Self::parse_csv(include_str!(concat!("../../traces/", $file))).expect("a shipped trace is well formed")
                 }
             )+
         }
@@ -28,6 +28,12 @@ shipped! {
     drive_3g = "drive_3g.csv";
     /// An office's Wi-Fi: tens of megabits with dips when others send.
     office_wifi = "office_wifi.csv";
+    /// At a desk on 5G: tens of megabits with rare pauses.
+    static_5g_good = "static_5g_good.csv";
+    /// At a desk in a busy cell of 5G: from one to tens of megabits, with seconds that others take.
+    static_5g_variable = "static_5g_variable.csv";
+    /// The uplink of a millimetre-wave cell: beams that are blocked for seconds, in bins of 100 ms.
+    mmwave_uplink = "mmwave_uplink.csv";
     /// A good 4G link that goes dark for two, five and ten seconds.
     blackout = "blackout.csv";
 }
@@ -41,7 +47,16 @@ mod tests {
 
     #[test]
     fn shipped_traces_are_what_their_names_say() {
-        let means_kbps = [15_000..40_000, 4_000..16_000, 600..2_000, 18_000..40_000, 4_000..12_000];
+        let means_kbps = [
+            15_000..40_000,
+            4_000..16_000,
+            600..2_000,
+            18_000..40_000,
+            40_000..90_000,
+            5_000..20_000,
+            3_000..15_000,
+            4_000..12_000,
+        ];
         for ((file, trace), mean) in SHIPPED.iter().zip(means_kbps) {
             let trace = trace();
             assert!(mean.contains(&trace.mean().as_kbps()), "{file}: {}", trace.mean());

@@ -150,6 +150,17 @@ impl Browser {
         }
     }
 
+    /// Shows all others in tiles of so many lines; none hides them.
+    pub(super) fn resize_tiles(&mut self, lines: u16) {
+        self.tile_lines = lines;
+        for subscription in &self.subscriptions {
+            if let Receiver::Picture(_) = subscription.receiver {
+                let wish = SubscriptionWish { track: subscription.track.id, max_lines: lines };
+                self.commands.push_back(MediaAction::Subscribe(wish));
+            }
+        }
+    }
+
     fn subscribe(&mut self, track: Track) {
         let mid = (2 + self.subscriptions.len()).to_string();
         self.subscriptions.push(Subscription { track, mid, is_ended: false, receiver: Receiver::Pending });

@@ -88,6 +88,8 @@ struct Person {
     uplink: Direction<(SocketAddr, Vec<u8>)>,
     downlink: Direction<Vec<u8>>,
     links: (LinkSettings, LinkSettings),
+    /// The network that it is on, whatever is known of it.
+    network: NetworkClass,
     /// The shared link that its downlink begins with.
     behind: Option<usize>,
     /// What the gateway has sent to it.
@@ -200,6 +202,7 @@ impl Scenario {
                 network_cost: UNKNOWN_COST,
                 redundancy: true,
             },
+            network: NetworkClass::Unknown,
             behind: None,
             sent_to: DataSize::ZERO,
             reports: 0,
@@ -229,6 +232,7 @@ impl Scenario {
         let index = self.people.len() - 1;
         let newcomer = self.newcomer();
         newcomer.address = address(class, index, 0);
+        newcomer.network = class;
         newcomer.traits.network_cost = cost_of(class);
         self
     }
@@ -283,6 +287,7 @@ impl Scenario {
         let person = &mut self.people[index];
         self.people_by_address.remove(&person.address);
         person.address = address(class, index, person.address.port() - FIRST_PORT + 1);
+        person.network = class;
         if let Stage::InCall(browser) = &mut person.stage {
             browser.move_to_network(now, cost_of(class));
         }
@@ -294,8 +299,7 @@ impl Scenario {
     pub fn reports(mut self, name: &str, class: NetworkClass) -> Self {
         let person = self.person(name);
         person.reports += 1;
-        let report =
-            NetworkReport::plain(ReportSource::Shell, class, person.reports);
+        let report = NetworkReport::plain(ReportSource::Shell, class, person.reports);
         if let Stage::InCall(browser) = &mut person.stage {
             browser.command(MediaAction::Report(report));
         }

@@ -67,6 +67,7 @@ impl Scenario {
             uplink_capacity: person.uplink.rate(now),
             uplink_queue: person.uplink.queue_delay(),
             uplink_delay: person.uplink.settings().delay,
+            network: person.network,
             class: browser.network_class(),
         })
     }

@@ -41,7 +41,9 @@ impl Scenario {
     /// with differentiated network costs do.
     #[must_use]
     pub fn in_native_shell(mut self, class: NetworkClass) -> Self {
-        self.newcomer().traits.network_cost = native_cost_of(class);
+        let newcomer = self.newcomer();
+        newcomer.network = class;
+        newcomer.traits.network_cost = native_cost_of(class);
         self
     }
 
@@ -50,6 +52,7 @@ impl Scenario {
     pub fn on_radio(mut self, name: &str, class: NetworkClass) -> Self {
         let cost = native_cost_of(class);
         let person = self.person(name);
+        person.network = class;
         person.traits.network_cost = cost;
         if let Stage::InCall(browser) = &mut person.stage {
             browser.tell_network_cost(cost);
@@ -61,6 +64,17 @@ impl Scenario {
     #[must_use]
     pub fn without_camera(self) -> Self {
         self.with_camera_of(0)
+    }
+
+    /// Somebody hides the tiles that show others, or shows them again.
+    #[must_use]
+    pub fn hide_tiles(mut self, name: &str, is_hidden: bool) -> Self {
+        let person = self.person(name);
+        let lines = if is_hidden { 0 } else { person.traits.tile_lines };
+        if let Stage::InCall(browser) = &mut person.stage {
+            browser.resize_tiles(lines);
+        }
+        self
     }
 
     /// Somebody's camera goes off, or on again.

@@ -55,6 +55,35 @@ def office_wifi(rng):
         yield (rate // rng.randint(4, 20) if rng.random() < 0.08 else rate), "wifi"
 
 
+def static_5g_good(rng):
+    rates = walk(rng, 15000, 120000, 60000, 0.2)
+    for second in range(180):
+        # The user plane pauses now and then, also at a desk.
+        yield (next(rates) // 8 if rng.random() < 0.01 else next(rates)), "5g"
+
+
+def static_5g_variable(rng):
+    rates = walk(rng, 1200, 60000, 9000, 0.45)
+    for second in range(240):
+        # The cell is shared: for some seconds at a time others take most of it.
+        busy = 60 <= second < 68 or 150 <= second < 155 or rng.random() < 0.04
+        yield (max(700, next(rates) // 6) if busy else next(rates)), "5g"
+
+
+def mmwave_uplink(rng):
+    rates = walk(rng, 200, 40000, 9000, 0.3)
+    fade, fallback = 0, 0
+    for slot in range(1200):
+        if fade == 0 and rng.random() < 0.012:
+            # Somebody steps into the beam: between half a second and three seconds near nothing.
+            fade = rng.randint(5, 30)
+        fade = max(0, fade - 1)
+        # A long blockage falls back to 4G until the beam is found again.
+        fallback = 25 if fade == 1 and rng.random() < 0.4 else max(0, fallback - 1)
+        rate = next(rates)
+        yield (rate // 30 if fade else min(rate, 6000) if fallback else rate), ("4g" if fallback and not fade else "5g")
+
+
 def blackout(rng):
     rates = walk(rng, 4000, 16000, 8000, 0.1)
     for second in range(90):
@@ -67,3 +96,6 @@ write("drive_4g.csv", 1000, drive_4g(random.Random(4)))
 write("drive_3g.csv", 100, drive_3g(random.Random(3)))
 write("office_wifi.csv", 1000, office_wifi(random.Random(2)))
 write("blackout.csv", 1000, blackout(random.Random(1)))
+write("static_5g_good.csv", 1000, static_5g_good(random.Random(6)))
+write("static_5g_variable.csv", 1000, static_5g_variable(random.Random(7)))
+write("mmwave_uplink.csv", 100, mmwave_uplink(random.Random(8)))

@@ -1,0 +1,65 @@
+//! What a subscriber heard.
+
+use std::time::Duration;
+
+use super::e_model::mean_opinion_score;
+use super::quantile::quantile;
+use super::sight::Stretch;
+use crate::recording::Flow;
+
+/// A score is of so much speech: a sentence.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// What a microphone's packet and the jitter buffer of the simulated browser add to the way.
+const DEVICE_DELAY_MS: f64 = 100.0;
+
+/// The gaps as stretches, from the first voice on. A voice that is not heard again is missing until the end.
+pub(super) fn gaps(flow: &Flow) -> Vec<Stretch> {
+    flow.gaps.iter().map(|gap| Stretch { from: gap.at, until: gap.at + gap.length }).collect()
+}
+
+/// The share of the time since the voice was first heard that was filled in.
+pub(super) fn concealed_share(flow: &Flow, holes: &[Stretch]) -> Option<f64> {
+    let heard = flow.ended.saturating_sub(flow.first_voice?);
+    let missing: Duration = gaps(flow).into_iter().map(|gap| beyond(gap, holes)).sum();
+    (!heard.is_zero()).then(|| missing.as_secs_f64() / heard.as_secs_f64())
+}
+
+/// What of a stretch lies outside of those times in which a link carried nothing.
+pub(super) fn beyond(stretch: Stretch, holes: &[Stretch]) -> Duration {
+    let within: Duration = holes.iter().map(|hole| stretch.overlap(*hole)).sum();
+    stretch.length().saturating_sub(within)
+}
+
+/// One window in twenty sounded at most so well.
+pub(super) fn mean_opinion_p5(flow: &Flow) -> Option<f64> {
+    let first = flow.first_voice?;
+    let count = (flow.ended.saturating_sub(first).as_secs() / WINDOW.as_secs()) as u32;
+    let scores: Vec<f64> = (0..count).map(|number| mean_opinion(flow, first + number * WINDOW)).collect();
+    quantile(&scores, 0.05)
+}
+
+fn mean_opinion(flow: &Flow, from: Duration) -> f64 {
+    let window = Stretch { from, until: from + WINDOW };
+    let missing: Duration = gaps(flow).into_iter().map(|gap| gap.overlap(window)).sum();
+    mean_opinion_score(way_ms(flow, window) + DEVICE_DELAY_MS, missing.as_secs_f64() / WINDOW.as_secs_f64())
+}
+
+/// The mean way from the publisher's to the subscriber's network interface. A link that carries nothing
+/// has no delay: what is on it is lost.
+fn way_ms(flow: &Flow, window: Stretch) -> f64 {
+    let of = |links: &[crate::recording::LinkSample], is_uplink: bool| {
+        let first = links.partition_point(|sample| sample.at < window.from);
+        let end = links.partition_point(|sample| sample.at < window.until);
+        let ways = links[first..end].iter().map(|sample| {
+            let (delay, queue) = if is_uplink {
+                (sample.uplink_delay, sample.uplink_queue)
+            } else {
+                (sample.delay, sample.queue)
+            };
+            (delay + queue.unwrap_or_default()).as_secs_f64() * 1e3
+        });
+        ways.sum::<f64>() / (end - first).max(1) as f64
+    };
+    of(&flow.publisher_links, true) + of(&flow.subscriber_links, false)
+}
