@@ -25,6 +25,7 @@ pub mod sample;
 mod sdp;
 mod setup_error;
 pub mod sfu;
+mod shell_nonce;
 mod srtp;
 #[cfg(test)]
 mod testing;

@@ -46,7 +46,9 @@ pub(super) fn class_objection(pair: &PairEvidence) -> Option<HdReason> {
         Some(HdReason::PublisherClass)
     } else if !policy::hd_grade(pair.mode, pair.subscriber.class) {
         Some(HdReason::SubscriberClass)
-    } else if !(pair.publisher.proven && pair.subscriber.proven) {
+    } else if !(pair.publisher.proven && pair.subscriber.proven)
+        || (pair.mode == HdMode::Strict && is_veiled(pair))
+    {
         Some(HdReason::EvidenceWeak)
     } else {
         None
@@ -68,21 +70,34 @@ pub(super) fn severe_objection(pair: &PairEvidence) -> Option<HdReason> {
 
 /// Links or an encoder that behave too badly for HD, whatever their room.
 pub(super) fn trouble(pair: &PairEvidence) -> Option<HdReason> {
+    if pair.encoder_limit == EncoderLimit::Cpu {
+        return Some(HdReason::EncoderLimited);
+    }
+    link_trouble(pair.uplink.as_ref(), pair.downlink.as_ref())
+}
+
+/// Whether the links of one participant behave too badly for HD.
+pub(super) fn is_in_trouble(uplink: Option<&Uplink>, downlink: Option<&Downlink>) -> bool {
+    link_trouble(uplink, downlink).is_some()
+}
+
+fn link_trouble(uplink: Option<&Uplink>, downlink: Option<&Downlink>) -> Option<HdReason> {
     let too_long = |rtt: Duration| rtt > REVOKING_RTT;
     let lossy = |loss: f64| loss > REVOKING_LOSS;
-    if pair.encoder_limit == EncoderLimit::Cpu {
-        Some(HdReason::EncoderLimited)
-    } else if pair.uplink.is_some_and(|link| lossy(link.loss))
-        || pair.downlink.is_some_and(|link| lossy(link.loss))
-    {
+    if uplink.is_some_and(|link| lossy(link.loss)) || downlink.is_some_and(|link| lossy(link.loss)) {
         Some(HdReason::Loss)
-    } else if pair.uplink.and_then(|link| link.rtt).is_some_and(too_long)
-        || pair.downlink.is_some_and(|link| too_long(link.rtt))
+    } else if uplink.and_then(|link| link.rtt).is_some_and(too_long)
+        || downlink.is_some_and(|link| too_long(link.rtt))
     {
         Some(HdReason::RoundTrip)
     } else {
         None
     }
+}
+
+/// Whether a VPN hides what is between an end and the gateway: then measurement alone decides.
+pub(super) fn is_veiled(pair: &PairEvidence) -> bool {
+    pair.publisher.flags.vpn || pair.subscriber.flags.vpn
 }
 
 /// The downlink is measured to be far from carrying HD.

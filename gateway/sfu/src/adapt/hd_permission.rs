@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use protocol::quality::HdReason;
 
 use super::hd_objection::{
-    PairEvidence, class_objection, downlink_objection, is_measured, link_objection, severe_objection,
-    trouble, uplink_objection,
+    PairEvidence, class_objection, downlink_objection, is_measured, is_veiled, link_objection,
+    severe_objection, trouble, uplink_objection,
 };
 
 /// What a pair may do.
@@ -112,7 +112,7 @@ impl HdPermission {
     /// An estimate that has only begun to grow is no objection yet: probation gives it time, and forwards
     /// no more than it allows.
     fn start(&mut self, now: Instant, pair: &PairEvidence) -> HdDecision {
-        if trouble(pair).is_some() {
+        if trouble(pair).is_some() || is_veiled(pair) {
             return self.agree(now, pair, Agreement::default());
         }
         self.prove(now, pair, None, None)
@@ -378,7 +378,7 @@ mod tests {
     type Change = fn(&mut PairEvidence);
 
     fn on(class: NetworkClass) -> Verdict {
-        Verdict { class, confidence: 0.95, trust: Trust::Site, proven: true }
+        Verdict { class, confidence: 0.95, trust: Trust::Vouched, proven: true, ..Verdict::NONE }
     }
 
     /// Two 5G ends on good links, of which the publisher sends HD.

@@ -76,6 +76,8 @@ pub enum AdaptOutput {
         /// After.
         to: NetworkClass,
     },
+    /// Trusted sources have contradicted each other about a participant's network for long.
+    NetworkConflict,
     /// HD permission of a pair changed, or the reason for its absence did.
     Hd {
         /// Before; `None` for a new pair.

@@ -90,7 +90,11 @@ impl Room {
         }
         self.learn(index, &negotiated.media);
         let tracks = self.apply(now, index, &negotiated.media, &wishes_by_mid(&remote, &wishes), premises);
-        Ok(Answer { sdp, tracks })
+        let id =
+            self.participants[index.0].as_ref().map(|one| one.id).ok_or(NegotiationFailure::NotJoined)?;
+        let shell_nonce = premises.nonces.nonce(id, &remote.fingerprint, session_id);
+        self.adaptation.handle_shell_nonce(id, shell_nonce);
+        Ok(Answer { sdp, tracks, shell_nonce })
     }
 
     fn wishes(
