@@ -116,6 +116,104 @@
     };
   }
 
+  const NEEDS = { "180p": 150_000, "360p": 400_000, "480p": 750_000, "720p": 1_700_000 };
+
+  /** What the gateway would say of the first person's picture. */
+  function decisions() {
+    const me = ID(99);
+    const network = (participant, role, networkClass, tier, confidence) => ({
+      participant,
+      role,
+      lost: false,
+      network: {
+        class: networkClass,
+        for_ms: 61_000,
+        confidence_percent: confidence,
+        proven: tier > 1,
+        contradicted: false,
+        evidence: [
+          { from: tier === 3 ? "site" : "stun", class: networkClass, tier, ago_ms: 900 },
+          { from: "network_information", class: networkClass, tier: 1, ago_ms: 4_200 },
+        ],
+      },
+      downlink: { state: "steady", audio_bps: 40_000, spent_bps: story.why.price, ...story.why.downlink },
+    });
+    const [first] = people;
+    return {
+      participants: [
+        network(first.participant.id, first.participant.role, first.participant.network_class, 2, 88),
+        network(me, story.role, story.ownClass, 3, 95),
+      ],
+      pairs: [
+        {
+          track: first.camera.id,
+          source: "camera",
+          publisher: first.participant.id,
+          subscriber: me,
+          gets: {
+            rung: first.pair.rung,
+            lines: Number.parseInt(first.pair.rung, 10),
+            frame_rate: 30,
+            temporal_layer: 2,
+            price_bps: story.why.price,
+          },
+          allows: story.why.allows,
+          next: story.why.next,
+          reason: first.pair.rung_reason,
+          for_ms: 58_000,
+          hd: first.pair.hd,
+          hd_for_ms: 61_000,
+        },
+        {
+          track: "own1".padEnd(26, "0"),
+          source: "camera",
+          publisher: me,
+          subscriber: first.participant.id,
+          gets: { rung: "480p", lines: 480, frame_rate: 30, temporal_layer: 2, price_bps: NEEDS["480p"] },
+          allows: { classes: "480p", permission: "480p", tile: "720p", publisher: "720p", downlink: "480p" },
+          next: null,
+          reason: "class",
+          for_ms: 60_000,
+          hd: "subscriber_class",
+          hd_for_ms: 61_000,
+        },
+      ],
+      changes: [
+        {
+          ago_ms: 190_000,
+          what: "rung",
+          publisher: first.participant.id,
+          subscriber: me,
+          track: first.camera.id,
+          from: "480p",
+          to: "720p",
+          cause: "policy",
+        },
+        { ago_ms: 61_000, what: "network_class", participant: first.participant.id, from: "5g", to: "4g" },
+        {
+          ago_ms: 61_000,
+          what: "hd",
+          publisher: first.participant.id,
+          subscriber: me,
+          permitted: false,
+          reason: "publisher_class",
+        },
+        {
+          ago_ms: 58_000,
+          what: "rung",
+          publisher: first.participant.id,
+          subscriber: me,
+          track: first.camera.id,
+          from: "720p",
+          to: first.pair.rung,
+          cause: "policy",
+        },
+        { ago_ms: 12_000, what: "uplink", publisher: me, track: "own", sends: ["180p", "480p"], cause: "downlink" },
+      ],
+      forgotten_changes: 0,
+    };
+  }
+
   const snapshotOf = () => ({
     participants: people.map(({ participant }) => participant),
     tracks: people.flatMap(({ camera, microphone, participant }) =>
@@ -171,6 +269,8 @@
       const response = await respond(request);
       if (this.readyState === 1) this.onmessage?.({ data: JSON.stringify({ id: request.id, ...response }) });
       if (request.type === "offer") window.mockGateway.quality();
+      if (request.type === "watch_decisions" && request.watch)
+        window.mockGateway.event({ type: "decisions", ...decisions() });
     }
     close() {
       this.readyState = 3;

@@ -74,6 +74,65 @@ const STORIES = [
     people: [{ role: "patient", network: "3g", pair: { rung: "360p", rung_reason: "class", hd: "publisher_class" } }],
     joins: true,
   },
+  {
+    name: "cut",
+    role: "clinician",
+    ownClass: "wired",
+    people: [
+      {
+        role: "patient",
+        network: "4g",
+        connected: false,
+        pair: { rung: "480p", rung_reason: "publisher_lost", hd: "publisher_class" },
+      },
+    ],
+    joins: true,
+  },
+  {
+    name: "why-class",
+    role: "clinician",
+    ownClass: "wired",
+    people: [{ role: "patient", network: "4g", pair: { rung: "480p", rung_reason: "class", hd: "publisher_class" } }],
+    why: {
+      price: 748_000,
+      downlink: { estimate_bps: 4_800_000, budget_bps: 4_280_000 },
+      allows: { classes: "480p", permission: "480p", tile: "720p", publisher: "720p", downlink: "720p" },
+      next: { rung: "720p", needs_bps: 2_040_000, missing_bps: 0 },
+    },
+    joins: true,
+    act: (page) => page.click("[data-control=why]"),
+  },
+  {
+    name: "why-downlink",
+    role: "clinician",
+    ownClass: "5g",
+    people: [{ role: "patient", network: "5g", pair: { rung: "360p", rung_reason: "downlink", hd: "granted" } }],
+    why: {
+      price: 390_000,
+      downlink: { estimate_bps: 640_000, budget_bps: 536_000 },
+      allows: { classes: "720p", permission: "720p", tile: "720p", publisher: "720p", downlink: "360p" },
+      next: { rung: "480p", needs_bps: 900_000, missing_bps: 364_000 },
+    },
+    joins: true,
+    act: (page) => page.click("[data-control=why]"),
+  },
+  {
+    name: "why-best",
+    role: "clinician",
+    ownClass: "5g",
+    people: [{ role: "patient", network: "5g", pair: { rung: "720p", rung_reason: "best", hd: "granted" } }],
+    why: {
+      price: 1_640_000,
+      downlink: { estimate_bps: 5_600_000, budget_bps: 5_000_000 },
+      allows: { classes: "720p", permission: "720p", tile: "720p", publisher: "720p", downlink: "720p" },
+      next: null,
+    },
+    joins: true,
+    act: async (page) => {
+      await page.click("[data-control=why]");
+      await page.click(".why-evidence summary");
+    },
+  },
   { name: "leaving", people: [DOCTOR], joins: true, act: (page) => page.click("[data-control=leave]") },
   {
     name: "ended",
@@ -124,6 +183,7 @@ async function tell(browser, origin, story, view, lang, dark) {
     role: story.role ?? "patient",
     ownClass: story.ownClass ?? "5g",
     speaker: story.speaker,
+    why: story.why,
     refuse: story.refuse,
     people: story.people.map((person, index) => ({ ...person, name: words.people[index] })),
   };

@@ -16,6 +16,7 @@ import "./ui/styles/page.css";
 import "./ui/styles/lobby.css";
 import "./ui/styles/room.css";
 import "./ui/styles/ended.css";
+import "./ui/styles/why.css";
 
 declare global {
   interface Window {

@@ -11,12 +11,14 @@ export type CallAction =
   | { readonly type: "joining"; readonly name: string }
   | { readonly type: "joined"; readonly snapshot: RoomSnapshot }
   | { readonly type: "join_refused"; readonly code: ErrorCode }
-  | { readonly type: "media"; readonly health: MediaHealth };
+  | { readonly type: "media"; readonly health: MediaHealth }
+  | { readonly type: "decisions_closed" };
 
 const EMPTY_ROOM: Room = {
   participants: [],
   tracks: [],
   pairs: {},
+  decisions: null,
   activeSpeaker: null,
   ownClass: "unknown",
   happening: null,
@@ -35,6 +37,8 @@ export function reduce(state: CallState, action: CallAction): CallState {
       return afterRefusal(state, action.code);
     case "media":
       return state.phase === "inCall" ? { ...state, media: action.health } : state;
+    case "decisions_closed":
+      return state.phase === "inCall" ? { ...state, room: { ...state.room, decisions: null } } : state;
   }
 }
 
@@ -117,6 +121,10 @@ function afterEvent(room: Room, event: Event): Room {
       return { ...room, tracks: room.tracks.filter((track) => track.id !== event.track) };
     case "quality":
       return { ...room, pairs: Object.fromEntries(event.pairs.map((pair) => [pair.track, pair])) };
+    case "decisions": {
+      const { participants, pairs, changes, forgotten_changes } = event;
+      return { ...room, decisions: { participants, pairs, changes, forgotten_changes } };
+    }
     case "active_speaker":
       return { ...room, activeSpeaker: event.participant };
     case "network_class":

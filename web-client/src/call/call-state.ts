@@ -9,6 +9,7 @@ import type {
   Participant,
   ParticipantId,
   Role,
+  RoomDecisions,
   Track,
   TrackId,
 } from "../protocol/messages.js";
@@ -48,6 +49,8 @@ export type Room = {
   readonly participants: readonly Participant[];
   readonly tracks: readonly Track[];
   readonly pairs: Readonly<Record<TrackId, PairQuality>>;
+  /** What was decided and why, while it is watched; null before the first word of it. */
+  readonly decisions: RoomDecisions | null;
   readonly activeSpeaker: ParticipantId | null;
   readonly ownClass: NetworkClass;
   readonly happening: Happening | null;

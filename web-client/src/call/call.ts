@@ -45,6 +45,7 @@ export class Call {
   readonly #mutedByTrack = new Map<TrackId, boolean>();
   #state: CallState = OPENING;
   #link: MediaLink | null = null;
+  #watchesDecisions = false;
 
   constructor(parts: CallParts) {
     this.#parts = parts;
@@ -101,6 +102,13 @@ export class Call {
     if (wish !== null) this.#tell({ type: "subscribe", ...wish });
   }
 
+  /** Has the decisions of the room told every second, or no more; for clinicians. */
+  watchDecisions(watch: boolean): void {
+    this.#watchesDecisions = watch;
+    this.#tell({ type: "watch_decisions", watch });
+    if (!watch) this.#dispatch({ type: "decisions_closed" });
+  }
+
   /** The device's network has changed, or may have. */
   networkChanged(): void {
     this.timeline.note("network changed");
@@ -154,6 +162,7 @@ export class Call {
       this.timeline.reach("joined");
       this.#startMedia();
       this.#tellReports();
+      if (this.#watchesDecisions) this.#tell({ type: "watch_decisions", watch: true });
     } catch (error) {
       const code = refusalOf(error);
       // Without a connection the next `welcome` brings the next try.
@@ -218,6 +227,7 @@ export class Call {
         this.#receive();
         return;
       case "quality":
+      case "decisions":
       case "participant_joined":
       case "participant_changed":
       case "active_speaker":

@@ -26,6 +26,7 @@ const EVENT_TYPES: Record<Event["type"], true> = {
   uplink_plan: true,
   voice_plan: true,
   quality: true,
+  decisions: true,
   active_speaker: true,
   network_class: true,
   media_failed: true,

@@ -134,6 +134,8 @@ describe("a session", () => {
   it.each([
     [1001, "connecting"],
     [1006, "connecting"],
+    [1002, "closed"],
+    [1007, "closed"],
     [4400, "closed"],
     [4401, "closed"],
     [4408, "connecting"],

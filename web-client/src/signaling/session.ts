@@ -209,6 +209,11 @@ export class Session {
       case 4410:
         this.#end({ by: "gateway", reason: "consult_closed" });
         return;
+      case 1002:
+      case 1007:
+        // The frames or the text of this page were broken: the next ones would be, too.
+        this.#end({ by: "refusal", code: "malformed_message" });
+        return;
       case 4429:
       case 4503:
         this.#attempt = Math.max(this.#attempt, PATIENT_ATTEMPT);

@@ -13,6 +13,8 @@ export type Actions = {
   readonly testSound: () => void;
   readonly askToLeave: (asking: boolean) => void;
   readonly leave: () => void;
+  /** Opens or closes the panel that explains the pictures. */
+  readonly askWhy: (open: boolean) => void;
   readonly playSound: () => void;
   readonly soundBlocked: () => void;
   readonly rejoin: () => void;

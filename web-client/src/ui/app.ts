@@ -42,6 +42,7 @@ export class App {
   #watched: { readonly track: MediaStreamTrack; readonly stop: Cancel } | null = null;
   #sound: "plays" | "blocked" = "plays";
   #leaving: "no" | "asked" = "no";
+  #why: "closed" | "open" = "closed";
   #shownPhase: CallState["phase"] | null = null;
   #announced = 0;
   #scheduled = false;
@@ -137,6 +138,7 @@ export class App {
             received: (track) => call?.link?.received(track) ?? null,
             sound: this.#sound,
             leaving: this.#leaving,
+            why: this.#why,
           },
           words,
           this.#actions,
@@ -177,6 +179,11 @@ export class App {
         this.#schedule();
       },
       leave: () => call?.leave(),
+      askWhy: (open) => {
+        this.#why = open ? "open" : "closed";
+        call?.watchDecisions(open);
+        this.#schedule();
+      },
       playSound: () => {
         void playAll(this.#parts.root).then((plays) => {
           this.#sound = plays ? "plays" : "blocked";

@@ -41,6 +41,7 @@ export function reasonWords(words: Words, pair: PairQuality): string {
     case "viewport":
     case "muted":
     case "awaiting_keyframe":
+    case "publisher_lost":
       return words.rungReason[reason];
   }
 }
@@ -79,7 +80,7 @@ function networkWords(words: Words, weaker: Weaker, network: NetworkClass): stri
 
 /** How a badge looks: good, held back for a while or by choice, or below what medicine wants. */
 export function tone(pair: PairQuality): "good" | "held" | "weak" {
-  if (isBelowFloor(pair)) return "weak";
+  if (isBelowFloor(pair) || pair.rung_reason === "publisher_lost") return "weak";
   return isHd(pair.rung) || pair.rung_reason === "best" ? "good" : "held";
 }
 
@@ -89,6 +90,7 @@ export function isBelowFloor(pair: PairQuality): boolean {
     case "viewport":
     case "muted":
     case "awaiting_keyframe":
+    case "publisher_lost":
       return false;
     case "best":
     case "class":

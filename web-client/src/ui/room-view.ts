@@ -11,6 +11,7 @@ import { icon } from "./icons.js";
 import { voiceElement } from "./media-elements.js";
 import { floorWords } from "./quality-words.js";
 import { selfView, tileView, type TileModel } from "./tile-view.js";
+import { whyView } from "./why-view.js";
 import type { Words } from "./words/words.js";
 
 /** What the call shows. */
@@ -21,6 +22,7 @@ export type RoomModel = {
   readonly received: (track: string) => MediaStreamTrack | null;
   readonly sound: "plays" | "blocked";
   readonly leaving: "no" | "asked";
+  readonly why: "closed" | "open";
 };
 
 /** Beyond this many tiles the words of a badge do not fit. */
@@ -32,7 +34,7 @@ export function roomView(model: RoomModel, words: Words, actions: Actions): VNod
   return h(
     "main",
     { key: "room", class: `room room-${shape(tiles.length)}` },
-    head(model.state, tiles.length, words),
+    head(model, tiles.length, words, actions),
     h("div", { class: "notices" }, ...notices(model, words, actions)),
     stage(model, tiles, words, actions),
     h(
@@ -44,6 +46,7 @@ export function roomView(model: RoomModel, words: Words, actions: Actions): VNod
       }),
     ),
     h("div", { class: "voices" }, ...voices(model, actions)),
+    model.why === "open" ? whyView(model.state, words, actions) : null,
     model.leaving === "asked" ? leaveQuestion(words, actions) : null,
   );
 }
@@ -75,7 +78,7 @@ function tilesOf({ state, received }: RoomModel): TileModel[] {
     });
 }
 
-function head(state: InCall, tiles: number, words: Words): VNode {
+function head({ state, why }: RoomModel, tiles: number, words: Words, actions: Actions): VNode {
   const { room, consult } = state;
   return h(
     "header",
@@ -88,10 +91,28 @@ function head(state: InCall, tiles: number, words: Words): VNode {
       icon("signal"),
       words.ownNetwork(words.network[room.ownClass]),
     ),
+    consult.role === "clinician" && tiles > 0
+      ? h(
+          "button",
+          {
+            key: "why",
+            class: "pill why-button",
+            attributes: { type: "button", "aria-expanded": String(why === "open"), "data-control": "why" },
+            on: {
+              click: () => {
+                actions.askWhy(why === "closed");
+              },
+            },
+          },
+          icon("question"),
+          words.why.button,
+        )
+      : null,
   );
 }
 
 function notices({ state, sound }: RoomModel, words: Words, actions: Actions): VNode[] {
+  const cut = cutPeople(state.room);
   const floor = floorWords(words, Object.values(state.room.pairs), state.room.tracks, state.consult.role);
   return [
     state.signaling.state === "lost"
@@ -104,6 +125,14 @@ function notices({ state, sound }: RoomModel, words: Words, actions: Actions): V
       : null,
     floor !== null && state.media.state === "connected"
       ? h("p", { key: "floor", class: "notice notice-floor", attributes: { role: "status" } }, icon("warning"), floor)
+      : null,
+    cut.length > 0 && state.media.state === "connected"
+      ? h(
+          "p",
+          { key: "cut", class: "notice notice-wait", attributes: { role: "status", "data-notice": "cut" } },
+          h("span", { class: "spinner" }),
+          words.peerCut(cut),
+        )
       : null,
     sound === "blocked"
       ? h(
@@ -119,6 +148,16 @@ function notices({ state, sound }: RoomModel, words: Words, actions: Actions): V
         )
       : null,
   ].filter((notice) => notice !== null);
+}
+
+/** The names of those whose picture stands still because nothing comes from them. */
+function cutPeople({ participants, pairs }: Room): string[] {
+  const cut = new Set(
+    Object.values(pairs)
+      .filter((pair) => pair.rung_reason === "publisher_lost")
+      .map((pair) => pair.publisher),
+  );
+  return participants.filter(({ id }) => cut.has(id)).map(({ name }) => name);
 }
 
 function stage(model: RoomModel, tiles: readonly TileModel[], words: Words, actions: Actions): VNode {

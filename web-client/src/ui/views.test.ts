@@ -48,6 +48,7 @@ function room(model: Partial<RoomModel>, ...more: CallAction[]): VNode {
       received: () => fakeTrack("video"),
       sound: "plays",
       leaving: "no",
+      why: "closed",
       ...model,
     },
     words,

@@ -27,6 +27,7 @@ const REASONS = Object.keys({
   viewport: 1,
   muted: 1,
   awaiting_keyframe: 1,
+  publisher_lost: 1,
 } satisfies Record<RungReason, 1>) as RungReason[];
 const HD_REASONS = Object.keys({
   granted: 1,
@@ -123,6 +124,12 @@ describe("the clinical floor", () => {
   ] as const)("is missed by %j: %s", (part, missed) => {
     expect(isBelowFloor(pair(part))).toBe(missed);
     expect(tone(pair(part)) === "weak").toBe(missed);
+  });
+
+  it("is not what matters where nothing arrives, though the badge is no calm one", () => {
+    const cut = pair({ rung: "180p", rung_reason: "publisher_lost" });
+    expect(isBelowFloor(cut)).toBe(false);
+    expect(tone(cut)).toBe("weak");
   });
 
   it("is told to the doctor as a warning, to the patient as comfort, and not for a dark camera", () => {

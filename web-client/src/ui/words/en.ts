@@ -1,3 +1,4 @@
+import { whyEn } from "./why-en.js";
 import type { Weaker, Words } from "./words.js";
 
 const WHOSE: Record<Weaker, string> = { other: "The other side's network", own: "Your network", both: "Both networks" };
@@ -118,6 +119,7 @@ export const en: Words = {
     viewport: "Sent as large as this window shows it",
     muted: "They have turned the camera off",
     awaiting_keyframe: "Going over to a clearer picture",
+    publisher_lost: "Their connection is interrupted: the picture stands still until it is back",
   },
   hdReason: {
     granted: "HD is allowed and on its way",
@@ -136,6 +138,10 @@ export const en: Words = {
     other: "Weak network: the picture is less sharp. Voice comes first.",
   },
 
+  why: whyEn,
+
+  peerCut: (names) =>
+    `The connection of ${names.join(", ")} is interrupted and coming back. Please wait; there is nothing to do.`,
   signalingLost: "Connection to the server lost, reconnecting. Your call goes on.",
   mediaLostTitle: "Connection lost. Bringing sound and picture back…",
   mediaLostHint: "Stay on this page; there is nothing to do.",

@@ -1,6 +1,17 @@
 // Every word that the page shows, as a type: a language that lacks one does not compile.
 
-import type { EndReason, ErrorCode, HdReason, NetworkClass, Role, Rung, RungReason } from "../../protocol/messages.js";
+import type {
+  ChangeCause,
+  EndReason,
+  ErrorCode,
+  EvidenceWord,
+  HdReason,
+  NetworkClass,
+  Role,
+  Rung,
+  RungReason,
+} from "../../protocol/messages.js";
+import type { Limit } from "../../quality/explanation.js";
 import type { CaptureFailure } from "../../rtc/capture.js";
 
 /** The languages of the page. */
@@ -11,6 +22,52 @@ export type Weaker = "other" | "own" | "both";
 
 /** A name with what the person is. */
 export type Person = { readonly name: string; readonly role: string };
+
+/** The words of the panel that explains the pictures. */
+export type WhyWords = {
+  readonly button: string;
+  readonly title: string;
+  readonly close: string;
+  readonly asking: string;
+  readonly nobody: string;
+  readonly somebody: string;
+  readonly lines: (lines: number) => string;
+  readonly frames: (perSecond: number) => string;
+  readonly rate: (bps: number) => string;
+  readonly since: (ms: number) => string;
+  readonly ago: (ms: number) => string;
+  readonly now: string;
+  readonly needs: (bps: number) => string;
+  readonly carries: (bps: number) => string;
+  readonly closed: Record<Limit, string>;
+  readonly top: string;
+  readonly next: (rung: string, needs: number, missing: number) => string;
+  readonly moreFrames: (needs: number, missing: number) => string;
+  readonly nextClosed: (rung: string, why: string) => string;
+  readonly theySee: (rung: string, why: string) => string;
+  readonly theirReason: Record<RungReason, string>;
+  readonly evidence: string;
+  readonly theirNetwork: string;
+  readonly yourNetwork: string;
+  readonly verdict: (whose: string, network: string, percent: number) => string;
+  readonly says: (who: string, network: string, tier: number) => string;
+  readonly from: Record<EvidenceWord, string>;
+  readonly noEvidence: string;
+  readonly contradicted: string;
+  readonly unproven: string;
+  readonly budget: (estimate: number, audio: number, budget: number) => string;
+  readonly history: string;
+  readonly pictureOf: (name: string) => string;
+  readonly pictureFor: (name: string) => string;
+  readonly networkOf: (name: string) => string;
+  readonly changed: (what: string, from: string, to: string, cause: string | null) => string;
+  readonly hdChanged: (what: string, withdrawn: string | null) => string;
+  readonly hdWithdrawn: Record<HdReason, string>;
+  readonly sends: (name: string, rungs: readonly string[], cause: string) => string;
+  readonly cause: Record<ChangeCause, string>;
+  readonly lost: (name: string) => string;
+  readonly back: (name: string) => string;
+};
 
 /** The words of one language. */
 export type Words = {
@@ -81,6 +138,9 @@ export type Words = {
   readonly hdReason: Record<Exclude<HdReason, "publisher_class" | "subscriber_class">, string>;
   readonly belowFloor: { readonly clinician: string; readonly other: string };
 
+  readonly why: WhyWords;
+
+  readonly peerCut: (names: readonly string[]) => string;
   readonly signalingLost: string;
   readonly mediaLostTitle: string;
   readonly mediaLostHint: string;

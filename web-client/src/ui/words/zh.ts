@@ -1,3 +1,4 @@
+import { whyZh } from "./why-zh.js";
 import type { Weaker, Words } from "./words.js";
 
 const WHOSE: Record<Weaker, string> = { other: "对方", own: "您的", both: "双方" };
@@ -112,6 +113,7 @@ export const zh: Words = {
     viewport: "画面窗口较小，按窗口大小传送",
     muted: "对方已关闭摄像头",
     awaiting_keyframe: "正在切换到更清晰的画面",
+    publisher_lost: "对方的连接中断，画面停在中断前，正在恢复",
   },
   hdReason: {
     granted: "已允许高清，正在切换",
@@ -130,6 +132,9 @@ export const zh: Words = {
     other: "网络较弱，画面略有模糊。声音优先，可继续交谈。",
   },
 
+  why: whyZh,
+
+  peerCut: (names) => `${names.join("、")} 的连接中断，正在恢复。请稍候，无需任何操作。`,
   signalingLost: "与服务器的联系中断，正在重新连接。通话仍在继续。",
   mediaLostTitle: "连接中断，正在恢复声音和画面…",
   mediaLostHint: "请留在此页面，无需任何操作。",
