@@ -199,7 +199,7 @@ impl Participant {
 
     async fn report_network(&self) -> anyhow::Result<()> {
         let Some(class) = self.plan.class else { return Ok(()) };
-        let report = NetworkReport { source: ReportSource::Shell, class, save_data: false, sequence: 1 };
+        let report = NetworkReport::plain(ReportSource::Shell, class, 1);
         self.session.request(ClientMessage::NetworkReport(report)).await.map(drop)
     }
 

@@ -153,7 +153,7 @@ impl Sim {
         self.adaptation.handle_network_cost(self.now, end.id, 1, end.cost);
         if let Some((source, class)) = end.report {
             end.sequence += 1;
-            let report = NetworkReport { source, class, save_data: false, sequence: end.sequence };
+            let report = NetworkReport::plain(source, class, end.sequence);
             self.adaptation.handle_report(self.now, end.id, &report).expect("a report in order");
         }
     }
@@ -251,7 +251,7 @@ impl Sim {
                         end.demand = next;
                     }
                 }
-                AdaptOutput::NetworkClass { .. } => {}
+                AdaptOutput::NetworkClass { .. } | AdaptOutput::NetworkConflict => {}
             }
         }
     }
