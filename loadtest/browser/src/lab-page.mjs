@@ -9,7 +9,7 @@ import { plotOf } from "./lab/plot.mjs";
 import { resultsFolder } from "./results-folder.mjs";
 import { escaped, NETWORK_CLASSES, style } from "./lab/page-style.mjs";
 
-const POLICIES = ["two_loop", "fixed_by_class", "bandwidth_only"];
+const POLICIES = ["two-loop", "fixed-by-class", "bandwidth-only"];
 const KINDS = {
   browser: "Real browsers: Chromium, the gateway, links emulated between network namespaces",
   virtual: "Virtual time: the media plane against simulated browsers",
@@ -33,7 +33,7 @@ async function readSeries(folder) {
 
 function partsOf(name) {
   const [, kind, scenario, policy, run] = name.match(new RegExp(`^(browser|virtual)-(.+?)(?:-(${POLICIES.join("|")}))?(?:-(\\d+))?\\.csv$`)) ?? [];
-  return { kind, scenario, policy: policy ?? "two_loop", run: run === undefined ? null : Number(run) };
+  return { kind, scenario, policy: policy ?? "two-loop", run: run === undefined ? null : Number(run) };
 }
 
 const WORDS = new Set(["class_publisher", "class_subscriber"]);
@@ -87,11 +87,11 @@ function scenariosOf(kind, series, tables) {
   return [...new Set([...counted, ...drawn])];
 }
 
-/** Rows such as `browser steps two_loop: freeze, worst of 3`, by scenario; and all others. */
+/** Rows such as `browser 5-0.5-5, two-loop: freeze, worst of 3`, by scenario; and all others. */
 function tablesOf(rows) {
   const tables = new Map();
   const others = [];
-  const named = new RegExp(`^(browser|virtual) (.+?) (${POLICIES.join("|")}): (.+?)(, worst of \\d+)?$`);
+  const named = new RegExp(`^(browser|virtual) (.+?), (${POLICIES.join("|")}): (.+?)(, worst of \\d+)?$`);
   for (const row of rows) {
     const [, kind, scenario, policy, column, worst] = row.what.match(named) ?? [];
     if (kind === undefined) {
@@ -124,22 +124,23 @@ ${table === undefined ? "" : `<details${kind === "browser" ? " open" : ""}><summ
 /** The columns that every table of the lab has, side by side: what a reader compares first. */
 const OVERVIEW = [
   ["freeze", "freeze %"],
-  ["longest time without a new picture", "longest s"],
+  ["longest freeze", "longest s"],
   ["freeze beyond outages", "beyond outages: freeze %"],
-  ["longest time without a new picture beyond outages", "longest s"],
-  ["HD lines", "HD lines %"],
+  ["longest beyond outages", "longest s"],
+  ["HD", "HD %"],
   ["HD ceiling", "ceiling %"],
   ["HD at 24 fps", "HD at 24 fps %"],
-  ["rung switches", "switches /min"],
-  ["permission flips", "flips /min"],
+  ["switches", "switches /min"],
+  ["HD flips", "HD flips /min"],
   ["queue p95", "queue p95 ms"],
   ["link drops", "link drops %"],
   ["voice concealed", "voice concealed %"],
-  ["offered rate fits after a drop", "fits after s"],
-  ["longest time above 1.5 of capacity", "above 1.5× ms"],
-  ["720 lines at 24 fps again after the rise", "720 again s"],
-  ["voice again after the outage", "voice again ms"],
-  ["picture again after the outage", "picture again ms"],
+  ["downgrade", "downgrade ms"],
+  ["downgrade p95", "downgrade p95 ms"],
+  ["longest over 1.5x", "over 1.5× ms"],
+  ["back to HD", "back to HD s"],
+  ["voice back", "voice back ms"],
+  ["picture back", "picture back ms"],
 ];
 
 function overview(tables) {

@@ -25,12 +25,12 @@ export class Results {
     console.log(`  ${what}: ${shown} ${unit} ${target}`);
   }
 
-  /** Writes the rows and prints the whole table. */
-  async write() {
+  /** Writes the rows, and prints the whole table unless that is left to somebody else. */
+  async write({ print = true } = {}) {
     await mkdir(resultsFolder, { recursive: true });
     const rows = this.#rows.flatMap((row) => ["--row", row]);
     const { stdout } = await run(binary("loadtest"), ["result", this.name, "--command", this.command, "--dir", resultsFolder, ...rows]);
-    console.log(stdout);
+    if (print) console.log(stdout);
     this.#rows = [];
   }
 }

@@ -87,6 +87,12 @@ export class Visitor {
     await this.page.waitForFunction(() => window.tvg.snapshot().phase === "inCall", null, { timeout: 20_000 });
   }
 
+  /** Turns the camera off, or on again. */
+  async turnCamera(wish) {
+    const state = await this.page.evaluate(() => document.querySelector("[data-control=camera]")?.dataset.state);
+    if (state !== wish) await this.page.click("[data-control=camera]");
+  }
+
   async snapshot() {
     return await this.page.evaluate(() => window.tvg.snapshot());
   }

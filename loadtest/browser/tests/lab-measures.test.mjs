@@ -48,8 +48,8 @@ test("HD is back where a whole second of it begins, and the floor likewise", () 
 
 test("an offered rate fits from the first half second on that carries no more than the link", () => {
   const bins = offered(10_000, (at) => (at < 4_000 ? 2_000 : at < 4_300 ? 3_000 : 400));
-  assert.equal(fitsAfter(bins, 4_000, 10_000, 600), 0.3);
-  assert.equal(fitsAfter(offered(10_000, () => 2_000), 4_000, 10_000, 600), NEVER);
+  assert.equal(fitsAfter(bins, 4_000, 10_000, 600), 300);
+  assert.equal(fitsAfter(offered(10_000, () => 2_000), 4_000, 10_000, 600), NEVER * 1_000);
   assert.equal(fitsAfter(offered(10_000, () => 300), 4_000, 10_000, 600), null, "nothing had to yield");
   assert.equal(longestAbove(bins, 0, 10_000, (at) => (at < 4_000 ? 5_000 : 600)), 300);
   assert.equal(overloadPercent(bins, 0, 10_000, (at) => (at < 4_000 ? 5_000 : 600)), 10);

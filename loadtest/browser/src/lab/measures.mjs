@@ -40,7 +40,7 @@ export function gapsOf(frames, from, to) {
   return gaps;
 }
 
-/** Share of time and longest of the freezes; `outages` are times for which nobody can do anything. */
+/** Share of time and longest of the freezes, 0 where there is none; `outages` are times for which nobody can do anything. */
 export function freezeFigures(frames, from, to, outages = []) {
   const gaps = gapsOf(frames, from, to);
   const beyond = (gap) => gap.to - gap.from - outages.reduce((sum, hole) => sum + overlap(gap, hole), 0);
@@ -48,9 +48,9 @@ export function freezeFigures(frames, from, to, outages = []) {
   const share = (lengthOf) => (100 * frozen.reduce((sum, gap) => sum + lengthOf(gap), 0)) / (to - from);
   return {
     percent: share((gap) => gap.to - gap.from),
-    longestMs: Math.max(...gaps.map((gap) => gap.to - gap.from)),
+    longestMs: Math.max(0, ...frozen.map((gap) => gap.to - gap.from)),
     percentBeyond: share((gap) => Math.max(0, beyond(gap))),
-    longestBeyondMs: Math.max(...gaps.map(beyond)),
+    longestBeyondMs: Math.max(0, ...frozen.map(beyond)),
   };
 }
 
@@ -69,11 +69,6 @@ export function hdFigures(frames, from, to) {
     if (isHd && frames.filter((frame) => frame.at >= at && frame.at < at + SECOND).length >= SMOOTH_FPS) smooth += 1;
   }
   return { linesPercent: (100 * lines) / Math.max(1, all), smoothPercent: (100 * smooth) / Math.max(1, all) };
-}
-
-/** Frames in the second around a moment. */
-export function fpsAt(frames, at) {
-  return frames.filter((frame) => frame.at > at - SECOND / 2 && frame.at <= at + SECOND / 2).length;
 }
 
 /** Changes a minute of the displayed lines. */
@@ -121,14 +116,14 @@ export function offeredKbps(bins, from, to) {
 }
 
 /**
- * Seconds from a drop of the capacity to the beginning of the first half second in which no more is offered than the
+ * Milliseconds from a drop of the capacity to the beginning of the first half second in which no more is offered than the
  * link carries; none where no more was offered in the second before.
  */
 export function fitsAfter(bins, drop, until, capacityKbps) {
   if (offeredKbps(bins, drop - SECOND, drop) <= capacityKbps) return null;
   const ends = [drop, ...bins.map((bin) => bin.at).filter((at) => at > drop && at <= until - FITTING_MS)];
   const fitting = ends.find((at) => offeredKbps(bins, at, at + FITTING_MS) <= capacityKbps);
-  return fitting === undefined ? NEVER : (fitting - drop) / SECOND;
+  return fitting === undefined ? NEVER * SECOND : fitting - drop;
 }
 
 /** The longest time on end in which every tenth of a second more than `times` the capacity was offered; outages apart. */

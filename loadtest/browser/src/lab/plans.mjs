@@ -14,9 +14,9 @@ const HD_ENDS = { doctor: "wired", patient: "5g" };
 
 /** The schedules on which other SFUs were measured: their lengths follow from the ceilings given there. */
 const SCHEDULES = [
-  { name: "steps", title: "5 / 2.5 / 0.6 / 5 Mbit/s at 0 / 40 / 60 / 80 s", steps: [[0, 5_000], [40, 2_500], [60, 600], [80, 5_000]], seconds: 120 },
-  { name: "deep-step", title: "5 / 0.5 / 5 Mbit/s at 0 / 40 / 70 s", steps: [[0, 5_000], [40, 500], [70, 5_000]], seconds: 110 },
-  { name: "blackout", title: "4 Mbit/s, dark for 2 s at 30 s", steps: [[0, 4_000], [30, 0], [32, 4_000]], seconds: 60 },
+  { name: "5-2.5-0.6-5", title: "5 / 2.5 / 0.6 / 5 Mbit/s at 0 / 40 / 60 / 80 s", steps: [[0, 5_000], [40, 2_500], [60, 600], [80, 5_000]], seconds: 120 },
+  { name: "5-0.5-5", title: "5 / 0.5 / 5 Mbit/s at 0 / 40 / 70 s", steps: [[0, 5_000], [40, 500], [70, 5_000]], seconds: 110 },
+  { name: "4-blackout-2s", title: "4 Mbit/s, dark for 2 s at 30 s", steps: [[0, 4_000], [30, 0], [32, 4_000]], seconds: 60 },
 ];
 
 /** The doctor's uplink and the patient's downlink, from a second of a trace on; `always` where a trace names no class. */
