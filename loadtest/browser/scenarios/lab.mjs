@@ -36,22 +36,36 @@ const secondsOf = ({ plan }) => plan.seconds + AROUND_A_RUN;
 const build = `${process.env.TVG_PROFILE ?? "debug"} build${process.env.SHORT ? ", SHORT" : ""}`;
 const results = new Results("lab", `make lab (${build})`);
 const done = [];
+const failures = [];
 await mkdir(folder, { recursive: true });
 console.log(`browser lab, ${build}: ${queue.length} runs, about ${minutes(queue)} minutes`);
 for (const [index, next] of queue.entries()) {
   const { plan, policy, number } = next;
   console.log(`[${index + 1} of ${queue.length}, about ${minutes(queue.slice(index))} min left] ${plan.name}, ${policy}, run ${number}: ${plan.title}`);
-  const { record, figures } = await runPlan(plan, policy);
-  await writeSeries(`browser-${plan.name}-${wordFor(policy)}-${number}`, seriesOf(plan, record));
-  done.push({ plan, policy, figures });
-  console.log(`  ${summary(figures)}`);
+  const ran = await runPlan(plan, policy).catch((error) => {
+    // Half an hour of other runs must not be lost to one browser that did not start.
+    failures.push(`${plan.name}, ${policy}, run ${number}: ${error.message}`);
+    console.error(`  ${failures.at(-1)}`);
+    return null;
+  });
+  if (ran !== null) await take(ran, next);
   const hasMore = queue.slice(index + 1).some((later) => later.plan === plan);
   if (hasMore) continue;
   for (const each of new Set(done.filter((run) => run.plan === plan).map((run) => run.policy))) report(plan, each);
-  await results.write();
+  await results.write({ print: false });
 }
-if (compare()) await results.write();
+if (compare()) await results.write({ print: false });
 console.log(`plots: ${await writePage()}`);
+if (failures.length > 0) {
+  console.error(`runs that ended early:\n${failures.join("\n")}`);
+  process.exitCode = 1;
+}
+
+async function take({ record, figures }, { plan, policy, number }) {
+  await writeSeries(`browser-${plan.name}-${wordFor(policy)}-${number}`, seriesOf(plan, record));
+  done.push({ plan, policy, figures });
+  console.log(`  ${summary(figures)}`);
+}
 
 /** The word for a policy in names of files and rows. */
 function wordFor(policy) {

@@ -11,7 +11,7 @@ import { Results } from "../src/results.mjs";
 import { Camera, soundBetween, Visitor } from "../src/visitor.mjs";
 
 const WIDE = "rate=5M,delay=20ms,queue=250ms";
-const THIN = "rate=600k";
+const THIN = "rate=400k";
 const THIN_SECONDS = 12;
 
 /** 720 lines and a voice do not fit into that; lower pictures do, depending on what they show. */
@@ -43,11 +43,11 @@ after(async () => {
   await links?.stop();
 });
 
-test("both see 720 lines of each other", async () => {
+test("both see each other", async () => {
   for (const [visitor, name] of [[doctor, "Chromium sees Firefox"], [patient, "Firefox sees Chromium"]]) {
-    const hd = await visitor.untilShown((height) => height >= 720, { since: patient.joinedAt, seconds: 20 });
-    results.add(`browser two makers, ${name}: 720 lines after joining`, (hd ?? 99_000) / 1_000, "s", "<=15");
-    assert.ok(hd !== null && hd <= 15_000, `${name}: 720 lines after ${hd} ms\n${await story(visitor)}`);
+    const seen = await visitor.untilShown((height) => height >= 480, { since: patient.joinedAt, seconds: 20 });
+    results.add(`browser two makers, ${name}: 480 lines after joining`, (seen ?? 99_000) / 1_000, "s", "<=6");
+    assert.ok(seen !== null && seen <= 15_000, `${name}: 480 lines after ${seen} ms\n${await story(visitor)}`);
   }
 });
 
@@ -62,7 +62,7 @@ test("both hear each other without a gap", async () => {
 });
 
 for (const [name, who] of [["Firefox", "patient"], ["Chromium", "doctor"]]) {
-  test(`the downlink of ${name} drops from 5 Mbit/s to 600 kbit/s and comes back`, async () => {
+  test(`the downlink of ${name} drops from 5 Mbit/s to 400 kbit/s and comes back`, async () => {
     const [watcher, other] = who === "patient" ? [patient, doctor] : [doctor, patient];
     // Two cores carry one encoder of 720 lines: the camera of whose link is looked at is off meanwhile.
     await other.turnCamera("on");
@@ -82,7 +82,7 @@ for (const [name, who] of [["Firefox", "patient"], ["Chromium", "doctor"]]) {
     await links.set(who, "down", WIDE);
     const floor = await watcher.untilShown((height) => height >= 480, { since: rise, seconds: 20 });
     const risen = await watcher.freezes(rise);
-    const row = (what, value, unit, target) => results.add(`browser two makers, ${name}'s downlink 5 Mbit/s to 600 kbit/s: ${what}`, value, unit, target);
+    const row = (what, value, unit, target) => results.add(`browser two makers, ${name}'s downlink 5 Mbit/s to 400 kbit/s: ${what}`, value, unit, target);
     row("a picture that fits after", fits ? (fits.at - drop) / 1_000 : 99, "s", "<=3");
     row("longest time without a new picture", Math.max(longestMs, risen.longestMs), "ms", `<=${LONGEST_WAIT_MS}`);
     row("sound concealed", sound.ratio * 100, "%", "<=5");
