@@ -31,6 +31,12 @@ impl ApplicationLimit {
         self.sent_rate(now) < target.scaled(FULL_USE)
     }
 
+    /// Likewise, as of the last packet.
+    pub(crate) fn was_limited(&self, target: Bitrate) -> bool {
+        let sent = self.buckets.iter().copied().sum::<DataSize>().per(BUCKET * BUCKETS as u32);
+        sent < target.scaled(FULL_USE)
+    }
+
     fn advance(&mut self, now: Duration) {
         let now = u64::try_from(now.as_millis() / BUCKET.as_millis()).unwrap_or(u64::MAX);
         let passed = now.saturating_sub(self.newest).min(BUCKETS as u64);

@@ -7,15 +7,18 @@ use protocol::units::{Bitrate, DataSize};
 
 use super::application_limit::ApplicationLimit;
 use super::arrival_groups::ArrivalGroups;
+use super::collapse_detector::CollapseDetector;
 use super::delivery_rate::DeliveryRate;
 use super::estimate::{Demand, Estimate, LinkState};
 use super::feedback_watch::{FeedbackWatch, Silence};
 use super::loss_control::{LossControl, LossVerdict, LossView};
 use super::loss_window::{Fate, LossWindow};
+use super::network_memory::{NetworkMemory, NetworkName, Remembered};
 use super::pace::Pace;
 use super::packet::{PacketStatus, ProbeCluster, SentPacket};
 use super::probe_control::{ProbeControl, ProbeLink, ProbeView};
 use super::queue_delay::QueueDelay;
+use super::queue_drain::{QueueDrain, QueueView};
 use super::rate_control::{Change, LEAST_TARGET, LinkView, RateControl};
 use super::round_trip::RoundTrip;
 use super::send_history::{DeliveredPacket, LostPacket, Resolution, SendHistory};
@@ -33,6 +36,8 @@ pub struct CongestionController {
     groups: ArrivalGroups,
     trend: TrendDetector,
     queue: QueueDelay,
+    collapse: CollapseDetector,
+    drain: Option<QueueDrain>,
     round_trip: RoundTrip,
     delivery: DeliveryRate,
     loss: LossControl,
@@ -47,6 +52,7 @@ pub struct CongestionController {
     /// What left earlier went through an outage and says nothing about the link after it.
     distrust_before: Duration,
     reported_loss: ReportedLoss,
+    networks: NetworkMemory,
 }
 
 /// The loss of receiver reports, which counts where there is no transport-wide feedback.
@@ -62,6 +68,7 @@ struct Digest {
     newest_sent: Option<Duration>,
     is_over: bool,
     is_news: bool,
+    lost: u32,
 }
 
 impl CongestionController {
@@ -76,6 +83,8 @@ impl CongestionController {
             groups: ArrivalGroups::default(),
             trend: TrendDetector::default(),
             queue: QueueDelay::default(),
+            collapse: CollapseDetector::default(),
+            drain: None,
             round_trip: RoundTrip::default(),
             delivery: DeliveryRate::default(),
             loss: LossControl::default(),
@@ -88,6 +97,7 @@ impl CongestionController {
             before_silence: None,
             distrust_before: Duration::ZERO,
             reported_loss: ReportedLoss::default(),
+            networks: NetworkMemory::default(),
         }
     }
 
@@ -123,7 +133,7 @@ impl CongestionController {
             return;
         }
         self.watch.handle_feedback(now);
-        self.end_silence(now);
+        self.end_silence(now, digest.lost);
         if let Some(newest_sent) = digest.newest_sent {
             self.round_trip.push(now.saturating_sub(newest_sent));
             self.control_rate(now, newest_sent, digest.is_over);
@@ -157,6 +167,27 @@ impl CongestionController {
     /// Takes note of what the allocator spends and would like to spend.
     pub fn set_demand(&mut self, demand: Demand) {
         self.demand = demand;
+    }
+
+    /// Takes note of the network that the subscriber's packets go over, as often as it is heard of. On another
+    /// network than before the rate is halved, and what was known of it is probed for at once.
+    pub fn handle_network(&mut self, now: Instant, name: NetworkName) {
+        let now = self.advance(now);
+        let before = self.before_silence.unwrap_or(self.rate.target());
+        let rate = &self.rate;
+        let left = || Remembered { target: before, capacity: rate.capacity().clone() };
+        let Some(known) = self.networks.enter(name, left) else { return };
+        let goal = known.as_ref().map_or(before, |known| known.target);
+        self.rate.resume(now, before.scaled(ON_ANOTHER_NETWORK).max(self.demand.floor).min(before), goal);
+        if let Some(known) = known {
+            self.rate.remember_capacity(known.capacity);
+        }
+        self.before_silence = None;
+        self.silence = Silence::None;
+        self.watch.restart(now);
+        self.queue = QueueDelay::default();
+        self.round_trip = RoundTrip::default();
+        self.start_over(now);
     }
 
     /// Takes note that time has passed.
@@ -207,6 +238,7 @@ impl CongestionController {
             loss: if self.watch.has_heard() { self.media_loss.share() } else { self.reported_loss.share },
             rtt: self.round_trip.smoothed(),
             queue_delay: self.queue.standing(),
+            jitter: self.collapse.jitter(),
             state,
         }
     }
@@ -221,11 +253,16 @@ impl CongestionController {
             LinkState::Overusing | LinkState::FeedbackLate => (1.0, CAREFUL_BURST, 0.1),
             LinkState::FeedbackLost => (1.0, CAREFUL_BURST, 0.0),
         };
+        // A policer drops what comes at once, without a queue that would show.
+        let is_policed = self.media_loss.share() > NOTABLE_LOSS && self.queue.standing() < NO_QUEUE;
+        let (headroom, burst) =
+            if is_policed { (SMOOTH.min(headroom), CAREFUL_BURST) } else { (headroom, burst) };
         let rate = target.scaled(headroom);
         Pace {
             rate,
             burst: (rate * burst).max(SMALLEST_BURST),
             retransmission: target.scaled(repair),
+            hold: self.drain.and_then(|drain| self.epoch.checked_add(drain.until(self.clock)?)),
             round_trip: self.round_trip.smoothed(),
         }
     }
@@ -234,6 +271,7 @@ impl CongestionController {
         digest.is_news = true;
         digest.newest_sent = digest.newest_sent.max(Some(packet.sent));
         self.queue.push(packet);
+        self.collapse.push(packet);
         self.delivery.push(packet);
         self.probes.handle_delivered(packet);
         if packet.class.is_first_transmission() {
@@ -255,6 +293,7 @@ impl CongestionController {
 
     fn digest_lost(&mut self, now: Duration, packet: &LostPacket, digest: &mut Digest) {
         digest.is_news = true;
+        digest.lost += 1;
         self.probes.handle_lost(packet);
         if packet.class.is_first_transmission() {
             self.media_loss.count(now, Fate::Lost);
@@ -281,8 +320,11 @@ impl CongestionController {
             acknowledged: self.delivery.acknowledged(),
             round_trip: self.round_trip.smoothed(),
             queue: self.queue.standing(),
+            queue_is_flat: self.queue.is_flat(),
+            newest_queue: self.queue.newest(),
             sudden_queue: self.queue.sudden(),
             latest: self.delivery.throughput(LATEST_WINDOW),
+            collapse: self.collapse.collapse(),
             newest_sent,
             is_application_limited: self.application_limit.is_limited(now, self.rate.target()),
             floor: self.demand.floor,
@@ -292,13 +334,15 @@ impl CongestionController {
         if !is_judged {
             return;
         }
-        match self.rate.update(now, &view) {
+        let change = self.rate.update(now, &view);
+        self.drain_queue(now, newest_sent, change);
+        match change {
             Change::None => self.queue.watch_plateau(now, view.is_application_limited),
             Change::PathChanged => {
                 self.queue.rebase();
                 self.probes.restart(now);
             }
-            Change::Lowered => {
+            Change::Lowered | Change::Collapsed => {
                 self.loss.discard();
                 self.probes.handle_overuse(now);
                 return;
@@ -324,6 +368,21 @@ impl CongestionController {
         }
     }
 
+    /// After a collapse pictures wait for the queue; each feedback tells better how long.
+    fn drain_queue(&mut self, now: Duration, newest_sent: Duration, change: Change) {
+        let Some(delivered) = self.rate.drained_at() else {
+            self.drain = None;
+            return;
+        };
+        let under_way = self.history.under_way();
+        let view = QueueView { delivered, met: self.queue.newest(), newest_sent, under_way };
+        self.drain = match self.drain {
+            Some(drain) => Some(drain.revised(now, &view)),
+            None if change == Change::Collapsed => Some(QueueDrain::new(now, &view)),
+            None => None,
+        };
+    }
+
     fn conclude_probe(&mut self, now: Duration) {
         if let Some(proven) = self.probes.conclude(now, self.rate.target())
             && self.silence == Silence::None
@@ -334,20 +393,29 @@ impl CongestionController {
     }
 
     /// Feedback is back: continues carefully, and probes back to the rate before at once.
-    fn end_silence(&mut self, now: Duration) {
+    fn end_silence(&mut self, now: Duration, lost: u32) {
         let before = self.before_silence.take();
         let silence = std::mem::take(&mut self.silence);
         let Some(before) = before else { return };
         let share = match silence {
+            // Everything arrived: the radio paused, and has caught up.
+            Silence::None | Silence::Late { .. } if lost == 0 => 1.0,
             Silence::None | Silence::Late { .. } => AFTER_LATE_SHARE,
             Silence::Lost => AFTER_LOST_SHARE,
         };
         let rate = before.scaled(share).max(self.demand.floor).min(before);
         self.rate.resume(now, rate, before);
+        self.start_over(now);
+    }
+
+    /// What left until now says nothing of what comes.
+    fn start_over(&mut self, now: Duration) {
         self.probes.restart(now);
         self.loss.discard();
         self.groups = ArrivalGroups::default();
         self.trend = TrendDetector::default();
+        self.collapse.forget();
+        self.drain = None;
         self.distrust_before = now;
     }
 
@@ -372,7 +440,14 @@ impl CongestionController {
             } else {
                 ProbeLink::Unheard
             };
-        ProbeView { target: self.rate.target(), demand: self.demand, setback: self.rate.setback(), link }
+        ProbeView {
+            target: self.rate.target(),
+            demand: self.demand,
+            setback: self.rate.setback(),
+            link,
+            jitter: self.collapse.jitter(),
+            is_application_limited: self.application_limit.was_limited(self.rate.target()),
+        }
     }
 
     /// Receiver reports are a sign of life where there is no other.
@@ -402,14 +477,22 @@ const STEADY_BURST: Duration = Duration::from_millis(15);
 /// And while a queue is to be avoided.
 const CAREFUL_BURST: Duration = Duration::from_millis(5);
 
+/// Loss that no queue explains, and a pace that meets a policer without bursts.
+const NOTABLE_LOSS: f64 = 0.02;
+const NO_QUEUE: Duration = Duration::from_millis(12);
+const SMOOTH: f64 = 1.15;
+
 /// One full packet.
 const SMALLEST_BURST: DataSize = DataSize::bytes(1_500);
 
 /// A gap of feedback often is the way back's: most of the rate comes back at once.
 const AFTER_LATE_SHARE: f64 = 0.7;
 
-/// An outage often is another cell: a quarter, and a probe.
-const AFTER_LOST_SHARE: f64 = 0.25;
+/// An outage often is another cell: a third, which is 480 lines after HD, and a probe.
+const AFTER_LOST_SHARE: f64 = 0.35;
+
+/// Another network may carry less; it is probed at once.
+const ON_ANOTHER_NETWORK: f64 = 0.5;
 
 /// The floor is reached long before.
 const MOST_HALVINGS: u32 = 8;

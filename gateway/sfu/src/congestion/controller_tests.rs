@@ -82,8 +82,8 @@ fn silence_halves_and_then_stops_and_then_resumes() {
     for (after, state, at_most) in [
         (150, LinkState::Steady, before),
         (300, LinkState::FeedbackLate, before.scaled(0.5)),
-        (600, LinkState::FeedbackLate, before.scaled(0.25)),
-        (1_100, LinkState::FeedbackLost, LEAST_TARGET),
+        (480, LinkState::FeedbackLate, before.scaled(0.25)),
+        (600, LinkState::FeedbackLost, LEAST_TARGET),
     ] {
         path.now = silent_since + ms(after);
         sequence = path.send(PacketClass::Audio, None);
@@ -94,7 +94,7 @@ fn silence_halves_and_then_stops_and_then_resumes() {
     path.report(sequence, true);
     assert_eq!(path.controller.estimate().state, LinkState::Recovering);
     let resumed = path.target();
-    assert!(resumed >= before.scaled(0.2) && resumed <= before.scaled(0.3), "{resumed}");
+    assert!(resumed >= before.scaled(0.3) && resumed <= before.scaled(0.4), "{resumed}");
     let probe = path.controller.poll_probe(path.now + ms(60)).expect("probes at once");
     assert!(probe.rate >= before.scaled(0.99), "{}", probe.rate);
 }
@@ -112,7 +112,7 @@ fn a_timeout_is_due_before_each_change_of_silence() {
         path.controller.handle_timeout(due);
         due_after.push((due - silent_since).as_millis());
     }
-    assert_eq!(due_after, [260, 460, 660, 860, 1_060]);
+    assert_eq!(due_after, [260, 460, 560]);
 }
 
 #[test]

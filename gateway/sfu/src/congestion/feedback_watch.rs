@@ -1,4 +1,4 @@
-//! Notices that feedback is missing while packets are under way: late after 200 ms, lost after a second.
+//! Notices that feedback is missing while packets are under way: late after 200 ms, lost after half a second.
 
 use std::time::Duration;
 
@@ -31,6 +31,11 @@ impl FeedbackWatch {
             self.usual_gap = Some(self.usual_gap.map_or(gap, |usual| (usual * 7 + gap) / 8));
         }
         self.last = Some(now);
+    }
+
+    /// Another path: silence counts from now on.
+    pub(crate) fn restart(&mut self, now: Duration) {
+        self.last = self.last.map(|_| now);
     }
 
     /// Whether there has ever been feedback.
@@ -92,8 +97,8 @@ const LATEST_LATE: Duration = Duration::from_millis(600);
 
 const LATE_MARGIN: Duration = Duration::from_millis(50);
 
-/// A second without feedback is an outage.
-const LOST_AFTER: Duration = Duration::from_secs(1);
+/// Longer than a handover or a few lost feedbacks: an outage.
+const LOST_AFTER: Duration = Duration::from_millis(500);
 
 /// The first feedback may take its time: a browser sets up its decoders before it answers.
 const FIRST_LATE: Duration = Duration::from_millis(1_500);
@@ -120,7 +125,7 @@ mod tests {
             (1_190, Some(990), Silence::None),
             (1_200, Some(990), Silence::Late { halvings: 1 }),
             (1_400, Some(990), Silence::Late { halvings: 2 }),
-            (2_000, Some(990), Silence::Lost),
+            (1_500, Some(990), Silence::Lost),
             (9_000, None, Silence::None),
             (9_100, Some(9_000), Silence::None),
             (9_200, Some(9_000), Silence::Late { halvings: 1 }),
@@ -151,6 +156,6 @@ mod tests {
             now = next;
             seen.push(now.as_millis());
         }
-        assert_eq!(seen, [250, 450, 650, 850, 1_050]);
+        assert_eq!(seen, [250, 450, 550]);
     }
 }

@@ -24,11 +24,15 @@
 //! 5. In [`LinkState::FeedbackLost`] the owner calls [`Pacer::drop_video`], forwards no video, and asks for
 //!    a key frame once the state has left.
 //!
+//! 6. When the subscriber's selected pair leads over another network, the owner says so with
+//!    [`CongestionController::handle_network`].
+//!
 //! What reads what, inside the controller:
 //!
 //! ```text
 //!   SendHistory ─► DeliveredPacket ─┬─► ArrivalGroups ─► TrendDetector ──┐
 //!                                   ├─► QueueDelay, RoundTrip ───────────┤
+//!                                   ├─► CollapseDetector ─► QueueDrain ──┤
 //!                                   ├─► DeliveryRate ────────────────────┼─► RateControl ─► target
 //!                                   ├─► LossControl ─────────────────────┤
 //!                                   └─► ProbeEstimator ─► ProbeControl ──┘◄─ FeedbackWatch, ApplicationLimit
@@ -36,6 +40,7 @@
 
 mod application_limit;
 mod arrival_groups;
+mod collapse_detector;
 mod controller;
 mod delivery_rate;
 mod estimate;
@@ -43,12 +48,14 @@ mod feedback_watch;
 mod link_capacity;
 mod loss_control;
 mod loss_window;
+mod network_memory;
 mod pace;
 mod pacer;
 mod packet;
 mod probe_control;
 mod probe_estimator;
 mod queue_delay;
+mod queue_drain;
 mod rate_control;
 mod retransmission_budget;
 mod round_trip;
@@ -59,6 +66,7 @@ mod trend_detector;
 
 pub use controller::CongestionController;
 pub use estimate::{Demand, Estimate, LinkState};
+pub use network_memory::NetworkName;
 pub use pace::Pace;
 pub use pacer::{Dropped, Enqueued, Lane, Pacer, Release};
 pub use packet::{PacketClass, PacketStatus, ProbeCluster, ProbeId, SentPacket};

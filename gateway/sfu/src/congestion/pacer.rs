@@ -148,10 +148,19 @@ impl<T> Pacer<T> {
 
     /// Changes the pace. Video that would now wait too long is dropped: ask for a key frame then.
     pub fn set_pace(&mut self, now: Instant, pace: Pace) -> Dropped {
+        let was_held = self.is_held(now);
         self.pace = pace;
         self.bucket.set(now, pace.rate, pace.burst);
         self.budget.set_pace(now, &pace);
         self.trim_retransmissions();
+        if self.is_held(now) {
+            // More than the link carries would only lengthen the queue.
+            self.probe = None;
+        }
+        let goes_stale = pace.hold.is_some_and(|until| until > now + LONGEST_HOLD);
+        if goes_stale && !was_held {
+            return self.drop_video();
+        }
         if self.video_size > self.video_bound() { self.drop_video() } else { Dropped::default() }
     }
 
@@ -183,6 +192,9 @@ impl<T> Pacer<T> {
             let probe = self.count_for_probe(now, queued.size);
             return Some(queued.into_release(PacketClass::Audio, probe));
         }
+        if self.is_held(now) {
+            return None;
+        }
         self.drop_late_retransmissions(now);
         if self.probe.is_some_and(|probe| now >= probe.give_up_at) {
             self.probe = None;
@@ -201,11 +213,12 @@ impl<T> Pacer<T> {
         if !self.audio.is_empty() {
             return Some(now);
         }
-        match &self.probe {
+        let due = match &self.probe {
             Some(probe) => Some(probe.next_at),
             None if self.video.is_empty() && self.retransmissions.is_empty() => None,
             None => self.bucket.credit_at(now),
-        }
+        };
+        due.map(|due| self.pace.hold.map_or(due, |until| due.max(until)))
     }
 
     /// A packet that was given up, so that the owner can free what it stands for; call until `None`.
@@ -223,6 +236,10 @@ impl<T> Pacer<T> {
     #[must_use]
     pub fn queued_video(&self) -> DataSize {
         self.video_size
+    }
+
+    fn is_held(&self, now: Instant) -> bool {
+        self.pace.hold.is_some_and(|until| now < until)
     }
 
     fn poll_queues(&mut self, now: Instant) -> Option<Release<T>> {
@@ -366,6 +383,9 @@ impl<T> Release<T> {
 
 /// Video older than this is not worth its place: a jitter buffer has run dry by then.
 const LONGEST_QUEUE: Duration = Duration::from_millis(250);
+
+/// Pictures held back for longer than this began on a link that is no more.
+const LONGEST_HOLD: Duration = Duration::from_millis(100);
 
 /// A key frame of the lowest rung must pass at any rate, or there would never be a picture.
 const SMALLEST_VIDEO_BOUND: DataSize = DataSize::bytes(16 * 1024);

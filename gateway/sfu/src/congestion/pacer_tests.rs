@@ -11,7 +11,13 @@ fn ms(ms: u64) -> Duration {
 }
 
 fn pace(rate: Bitrate, burst: u64) -> Pace {
-    Pace { rate, burst: DataSize::bytes(burst), retransmission: rate.scaled(0.25), round_trip: ms(60) }
+    Pace {
+        rate,
+        burst: DataSize::bytes(burst),
+        retransmission: rate.scaled(0.25),
+        hold: None,
+        round_trip: ms(60),
+    }
 }
 
 fn pacer(rate: Bitrate, burst: u64) -> Pacer<u32> {

@@ -52,6 +52,10 @@ pub(crate) struct ProbeView {
     pub(crate) demand: Demand,
     pub(crate) setback: Option<Setback>,
     pub(crate) link: ProbeLink,
+    /// How much the delay changes from packet to packet.
+    pub(crate) jitter: Duration,
+    /// Whether less is sent than the target allows.
+    pub(crate) is_application_limited: bool,
 }
 
 /// Whether the link can be probed.
@@ -85,19 +89,24 @@ impl ProbeControl {
             return None;
         }
         if let Some(first) = self.first.take_if(|_| view.link != ProbeLink::Busy) {
-            return Some(self.start(now, first, Kind::Confirm, view.target));
+            return Some(self.start(now, first, Kind::Confirm, view));
         }
         if view.link != ProbeLink::Free {
             return None;
         }
         if let Some(rate) = self.confirm.take() {
-            return Some(self.start(now, rate, Kind::Confirm, view.target));
+            return Some(self.start(now, rate, Kind::Confirm, view));
         }
         if now < self.not_before {
             return None;
         }
         let goal = goal(view)?;
-        Some(self.start(now, goal, Kind::Scout { goal }, view.target))
+        if view.jitter > BLURRING_JITTER {
+            // A scout is too short to be read: a longer cluster asks for less.
+            let rate = goal.min(view.target.scaled(BLIND_STEP));
+            return Some(self.start(now, rate, Kind::Confirm, view));
+        }
+        Some(self.start(now, goal, Kind::Scout { goal }, view))
     }
 
     /// When a cluster may be due, or one that runs is given up.
@@ -200,14 +209,16 @@ impl ProbeControl {
         self.interval = (self.interval * 3 / 2).min(longest.max(self.interval));
     }
 
-    fn start(&mut self, now: Duration, rate: Bitrate, kind: Kind, target: Bitrate) -> ProbeCluster {
+    fn start(&mut self, now: Duration, rate: Bitrate, kind: Kind, view: &ProbeView) -> ProbeCluster {
         let (size, packets) = match kind {
             Kind::Scout { .. } => {
-                ((target * SCOUT_QUEUE).clamp(SMALLEST_SCOUT, LARGEST_SCOUT), SCOUT_PACKETS)
+                ((view.target * SCOUT_QUEUE).clamp(SMALLEST_SCOUT, LARGEST_SCOUT), SCOUT_PACKETS)
             }
-            Kind::Confirm => {
-                ((rate * CONFIRM_TIME).clamp(SMALLEST_CONFIRM, LARGEST_CONFIRM), CONFIRM_PACKETS)
-            }
+            Kind::Confirm => (
+                (rate * CONFIRM_TIME.max((view.jitter * JITTER_MARGIN).min(LONGEST_CONFIRM)))
+                    .clamp(SMALLEST_CONFIRM, LARGEST_CONFIRM),
+                CONFIRM_PACKETS,
+            ),
         };
         let cluster = ProbeCluster { id: ProbeId(self.next_id), rate, size, packets };
         self.next_id = self.next_id.wrapping_add(1);
@@ -226,7 +237,9 @@ fn goal(view: &ProbeView) -> Option<Bitrate> {
     let back = view
         .setback
         .map(|setback| setback.before)
-        .filter(|before| view.target < before.scaled(WORTH_GOING_BACK));
+        .filter(|before| view.target < before.scaled(WORTH_GOING_BACK))
+        // Whoever uses all it has grows without probes, and shares with others that do.
+        .filter(|_| view.is_application_limited || view.setback.is_some_and(|setback| setback.is_outage));
     let goal = next.into_iter().chain(back).max()?.min(MAX_TARGET);
     (goal > view.target).then_some(goal)
 }
@@ -237,6 +250,12 @@ const NEXT_GOAL: f64 = 1.35;
 
 /// Smaller setbacks are made up for by growth.
 const WORTH_GOING_BACK: f64 = 0.75;
+
+/// Five packets say nothing where the delay changes by so much from one to the next,
+const BLURRING_JITTER: Duration = Duration::from_millis(8);
+
+/// and what is not scouted goes no further than this.
+const BLIND_STEP: f64 = 2.0;
 
 /// A scout adds at most this much queue where the target is the capacity,
 const SCOUT_QUEUE: Duration = Duration::from_millis(35);
@@ -250,6 +269,12 @@ const LARGEST_SCOUT: DataSize = DataSize::bytes(5_000);
 
 /// Longer than what a Wi-Fi frame aggregates.
 const CONFIRM_TIME: Duration = Duration::from_millis(25);
+/// On a path with jitter, the length of a cluster must drown it,
+const JITTER_MARGIN: u32 = 4;
+
+/// within what the pacer takes for a probe.
+const LONGEST_CONFIRM: Duration = Duration::from_millis(120);
+
 const SMALLEST_CONFIRM: DataSize = DataSize::bytes(2_500);
 const CONFIRM_PACKETS: u32 = 8;
 
@@ -294,8 +319,14 @@ mod tests {
         ProbeView {
             target: Bitrate::kbps(target),
             demand: Demand { next: next.map(Bitrate::kbps), ..Demand::default() },
-            setback: before.map(|before| Setback { before: Bitrate::kbps(before), at: ms(0) }),
+            setback: before.map(|before| Setback {
+                before: Bitrate::kbps(before),
+                at: ms(0),
+                is_outage: false,
+            }),
             link: ProbeLink::Free,
+            jitter: ms(0),
+            is_application_limited: true,
         }
     }
 

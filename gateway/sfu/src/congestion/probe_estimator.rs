@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use protocol::units::{Bitrate, DataSize};
 
+use super::arrival_groups::millis_between;
 use super::packet::{ProbeCluster, ProbeId};
 use super::send_history::DeliveredPacket;
 
@@ -26,6 +27,19 @@ struct Arrived {
     last_arrival: Duration,
     first_sent: Option<Duration>,
     last_sent: Option<(Duration, DataSize)>,
+    stretch: Stretch,
+}
+
+/// How much longer the cluster took to arrive than to be sent: the slope of arrival over sending, which
+/// jitter blurs far less than it blurs the first and the last packet.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stretch {
+    origin: Option<(Duration, Duration)>,
+    packets: f64,
+    sent: f64,
+    arrived: f64,
+    sent_squared: f64,
+    product: f64,
 }
 
 /// What a cluster found.
@@ -68,6 +82,7 @@ impl ProbeEstimator {
         if arrived.last_sent.is_none_or(|(last, _)| packet.sent >= last) {
             arrived.last_sent = Some((packet.sent, packet.size));
         }
+        arrived.stretch.push(packet);
     }
 
     pub(crate) fn handle_lost(&mut self) {
@@ -101,7 +116,14 @@ impl ProbeEstimator {
             return None;
         }
         let sent_rate = (arrived.size - last_size).per(sending.max(SHORTEST));
-        let arrival_rate = (arrived.size - first_size).per(arriving.max(SHORTEST));
+        let by_ends = (arrived.size - first_size).per(arriving.max(SHORTEST));
+        let by_slope = match arrived.stretch.slope() {
+            Some(slope) if arrived.packets >= FEWEST_FOR_SLOPE => {
+                (arrived.size - last_size).per(sending.max(SHORTEST)).scaled(1.0 / slope)
+            }
+            Some(_) | None => Bitrate::ZERO,
+        };
+        let arrival_rate = by_ends.max(by_slope);
         // A cluster that left faster than ordered, from a late timer, proves no more than was ordered.
         let sent_rate = sent_rate.min(self.cluster.rate.scaled(ORDERED_MARGIN));
         Some(if arrival_rate < sent_rate.scaled(SATURATED) {
@@ -111,6 +133,31 @@ impl ProbeEstimator {
         })
     }
 }
+
+impl Stretch {
+    fn push(&mut self, packet: &DeliveredPacket) {
+        let (first_sent, first_arrival) = *self.origin.get_or_insert((packet.sent, packet.arrival));
+        let sent = millis_between(first_sent, packet.sent);
+        let arrived = millis_between(first_arrival, packet.arrival);
+        self.packets += 1.0;
+        self.sent += sent;
+        self.arrived += arrived;
+        self.sent_squared += sent * sent;
+        self.product += sent * arrived;
+    }
+
+    fn slope(&self) -> Option<f64> {
+        let variance = self.packets * self.sent_squared - self.sent * self.sent;
+        let covariance = self.packets * self.product - self.sent * self.arrived;
+        (variance > f64::EPSILON).then(|| (covariance / variance).max(LEAST_SLOPE)).filter(|s| s.is_finite())
+    }
+}
+
+/// Packets of a cluster whose slope can be believed: 20 ms of jitter over 100 ms leave a tenth of doubt.
+const FEWEST_FOR_SLOPE: u32 = 25;
+
+/// Everything at once is still not infinitely fast.
+const LEAST_SLOPE: f64 = 0.5;
 
 /// Share of a cluster that has to arrive.
 const ENOUGH: f64 = 0.8;

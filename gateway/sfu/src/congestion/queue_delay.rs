@@ -57,6 +57,25 @@ impl QueueDelay {
         self.above_base(last)
     }
 
+    /// Whether all packets of the last while met the same delay, beyond the least one: nobody's queue stands
+    /// that still.
+    pub(crate) fn is_flat(&self) -> bool {
+        let Some((last_sent, _)) = self.recent.back() else { return false };
+        let recent =
+            || self.recent.iter().rev().take_while(|(sent, _)| last_sent.saturating_sub(*sent) <= FLAT_FOR);
+        let least = recent().fold(f64::INFINITY, |least, (_, delay)| least.min(*delay));
+        let most = recent().fold(0.0_f64, |most, (_, delay)| most.max(*delay));
+        let spans = self.recent.front().is_some_and(|(sent, _)| last_sent.saturating_sub(*sent) >= FLAT_FOR);
+        (spans || self.recent.len() == MOST_RECENT)
+            && most - least <= FLATNESS.max(self.jitter * 2.0)
+            && self.standing() > FLAT
+    }
+
+    /// The queue that the newest packet met.
+    pub(crate) fn newest(&self) -> Duration {
+        self.above_base(self.recent.back().into_iter())
+    }
+
     /// The queue that the last few packets met, if jitter cannot explain it: a step of the link shows here
     /// within one picture, long before a trend does.
     pub(crate) fn sudden(&self) -> Option<Duration> {
@@ -110,6 +129,12 @@ const FLAT: Duration = Duration::from_millis(15);
 
 /// and lasts longer than any picture's burst.
 const LONGEST_PLATEAU: Duration = Duration::from_secs(2);
+
+/// Voice and pictures of this time, or the newest packets of a fast flow,
+const FLAT_FOR: Duration = Duration::from_millis(250);
+
+/// lie within so many milliseconds, a picture's own burst included.
+const FLATNESS: f64 = 12.0;
 
 /// Single packets may be late; so many in a row are in a queue.
 const FEW: usize = 3;

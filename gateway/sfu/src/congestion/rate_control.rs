@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use protocol::units::{Bitrate, DataSize};
 
+use super::collapse_detector::Collapse;
 use super::delivery_rate::Throughput;
 use super::link_capacity::LinkCapacity;
 use super::trend_detector::Usage;
@@ -18,6 +19,8 @@ pub(crate) struct RateControl {
     updated: Duration,
     decreased: Option<Duration>,
     setback: Option<Setback>,
+    /// Until when the queue is somebody else's: it did not answer to less of ours.
+    competes_until: Duration,
 }
 
 /// What the last feedback showed.
@@ -29,10 +32,16 @@ pub(crate) struct LinkView {
     pub(crate) round_trip: Duration,
     /// The standing queue.
     pub(crate) queue: Duration,
+    /// The delay has been the same for a while, and is not the path's least.
+    pub(crate) queue_is_flat: bool,
+    /// The queue that the newest packet met.
+    pub(crate) newest_queue: Duration,
     /// The queue that the last few packets met and jitter does not explain.
     pub(crate) sudden_queue: Option<Duration>,
     /// What happened to the last few packets.
     pub(crate) latest: Option<Throughput>,
+    /// The newest packets queued one behind the other.
+    pub(crate) collapse: Option<Collapse>,
     /// When the newest reported packet left.
     pub(crate) newest_sent: Duration,
     /// Whether less is sent than the target allows.
@@ -53,6 +62,10 @@ pub(crate) enum Phase {
         delivered: Bitrate,
         /// The queue at its longest.
         queue: Duration,
+        /// The target before it.
+        before: Bitrate,
+        /// Whether pictures wait until it is gone.
+        is_held: bool,
     },
 }
 
@@ -63,6 +76,8 @@ pub(crate) struct Setback {
     pub(crate) before: Bitrate,
     /// When it happened.
     pub(crate) at: Duration,
+    /// The link was gone, or is another one: nothing is known of who shares it.
+    pub(crate) is_outage: bool,
 }
 
 impl RateControl {
@@ -74,6 +89,7 @@ impl RateControl {
             updated: Duration::ZERO,
             decreased: None,
             setback: None,
+            competes_until: Duration::ZERO,
         }
     }
 
@@ -81,25 +97,43 @@ impl RateControl {
     pub(crate) fn update(&mut self, now: Duration, view: &LinkView) -> Change {
         let elapsed = now.saturating_sub(self.updated).min(LONGEST_STEP);
         self.updated = now;
-        if let Some(throughput) = self.overrun(view).or_else(|| overuse(view))
+        let competes = now < self.competes_until;
+        let overrun = self.overrun(view);
+        let change = if overrun.is_some() && !competes { Change::Collapsed } else { Change::Lowered };
+        if let Some(throughput) = overrun.or_else(|| overuse(view, competes))
             && self.may_decrease(now, view, &throughput)
         {
-            return self.decrease(now, view, &throughput);
+            return self.decrease(now, view, &throughput, change);
         }
         match self.phase {
-            Phase::Draining { since, delivered, queue } => {
+            Phase::Draining { since, delivered, queue, before, is_held } => {
+                // What left before the cut cannot meet less of a queue that is ours: it goes by itself, as after
+                // a pause of the radio.
+                let is_shrinking = view.newest_queue + SHRUNK < queue;
+                let was_none = is_held || (queue >= STANDING_QUEUE && view.newest_queue <= DRAINED);
+                if view.newest_sent + ANSWER_MARGIN < since && is_shrinking && was_none {
+                    self.phase = Phase::Increasing;
+                    self.decreased = None;
+                    self.setback = None;
+                    self.raise_to(now, before);
+                    return Change::None;
+                }
                 let is_drained = view.newest_sent >= since && view.queue <= DRAINED;
                 let lasted = now.saturating_sub(since);
-                let is_stuck = lasted > LONGEST_DRAIN && view.queue > queue * 4 / 5;
+                let is_stuck = (lasted > LONGEST_DRAIN && view.queue > queue * 4 / 5)
+                    || (view.newest_sent > since + LONGEST_PLATEAU && view.queue_is_flat);
                 if is_drained || is_stuck || lasted > LONGEST_DRAIN * 3 {
                     self.phase = Phase::Increasing;
                     self.target = self.target.max(delivered.scaled(DRAINED_SHARE));
+                }
+                if !is_drained && lasted > LONGEST_DRAIN && !view.queue_is_flat {
+                    self.competes_until = now + COMPETITION;
                 }
                 if is_stuck {
                     return Change::PathChanged;
                 }
             }
-            Phase::Increasing => self.increase(elapsed, view),
+            Phase::Increasing => self.increase(now, elapsed, view),
         }
         self.forgive(now);
         Change::None
@@ -119,7 +153,7 @@ impl RateControl {
     /// Lowers the target, without regard for measurements; `before` is what it shall be probed back to.
     pub(crate) fn lower_to(&mut self, now: Duration, rate: Bitrate, before: Bitrate) {
         self.target = self.target.min(rate);
-        self.remember_setback(now, before);
+        self.remember_setback(now, before, true);
     }
 
     /// The path may be another one: continues at `rate` and probes back to `before`.
@@ -129,14 +163,24 @@ impl RateControl {
         self.capacity.forget();
         self.decreased = None;
         self.setback = None;
-        self.remember_setback(now, before);
+        self.remember_setback(now, before, true);
     }
 
     /// A loss at this rate turned out to be the rate's doing.
     pub(crate) fn fill_at(&mut self, now: Duration, rate: Bitrate) {
-        self.remember_setback(now, self.target);
+        self.remember_setback(now, self.target, true);
         self.target = self.target.min(rate);
         self.capacity.filled_at(rate);
+    }
+
+    /// At which rates the link has filled up.
+    pub(crate) fn capacity(&self) -> &LinkCapacity {
+        &self.capacity
+    }
+
+    /// What is known of this network from before.
+    pub(crate) fn remember_capacity(&mut self, capacity: LinkCapacity) {
+        self.capacity = capacity;
     }
 
     pub(crate) fn target(&self) -> Bitrate {
@@ -152,6 +196,14 @@ impl RateControl {
         self.setback
     }
 
+    /// What the link delivers, while its queue drains.
+    pub(crate) fn drained_at(&self) -> Option<Bitrate> {
+        match self.phase {
+            Phase::Draining { delivered, .. } => Some(delivered),
+            Phase::Increasing => None,
+        }
+    }
+
     /// When the target was lowered last: what left earlier is an overload's.
     pub(crate) fn decreased_at(&self) -> Option<Duration> {
         self.decreased
@@ -159,6 +211,11 @@ impl RateControl {
 
     /// The link has a queue and delivers far less than the target: a step that no trend need confirm.
     fn overrun(&self, view: &LinkView) -> Option<Throughput> {
+        if let Some(Collapse { delivered: arrived, sent, .. }) = view.collapse
+            && arrived < sent.scaled(STRETCHED).min(self.target.scaled(OVERRUN))
+        {
+            return Some(Throughput { arrived, sent });
+        }
         view.sudden_queue?;
         let latest = view.latest?;
         let is_stretched = view.throughput.is_some_and(|throughput| throughput.is_stretched(STRETCHED));
@@ -181,10 +238,20 @@ impl RateControl {
         answered || is_refined || throughput.arrived.scaled(BACKOFF) < self.target.scaled(FAR_TOO_SMALL)
     }
 
-    fn decrease(&mut self, now: Duration, view: &LinkView, throughput: &Throughput) -> Change {
+    fn decrease(
+        &mut self,
+        now: Duration,
+        view: &LinkView,
+        throughput: &Throughput,
+        change: Change,
+    ) -> Change {
         let delivered = throughput.arrived;
         let queue = view.sudden_queue.unwrap_or_default().max(view.queue);
-        let drain = queue.as_secs_f64().min(DEEPEST_DRAIN);
+        // After a collapse pictures wait until the queue is gone; what comes then may use the link.
+        let is_held =
+            change == Change::Collapsed || matches!(self.phase, Phase::Draining { is_held: true, .. });
+        let drain =
+            if is_held || now < self.competes_until { 0.0 } else { queue.as_secs_f64().min(DEEPEST_DRAIN) };
         let lowered = delivered.scaled(BACKOFF - drain);
         let lowered =
             if delivered >= view.floor { lowered.max(view.floor) } else { lowered.max(LEAST_TARGET) };
@@ -193,26 +260,32 @@ impl RateControl {
         if lowered >= self.target {
             return Change::None;
         }
-        self.remember_setback(now, self.target);
+        if is_held {
+            // A gentle decrease is made up for by growth: probes would take from others what they need.
+            self.remember_setback(now, self.target, false);
+        }
+        let before = self.target;
         self.target = lowered;
         self.phase = match self.phase {
-            Phase::Draining { since, queue: before, .. } if view.newest_sent < since => {
-                Phase::Draining { since, delivered, queue: queue.max(before) }
+            Phase::Draining { since, queue: longest, before, .. } if view.newest_sent < since => {
+                Phase::Draining { since, delivered, queue: queue.max(longest), before, is_held }
             }
-            Phase::Draining { .. } | Phase::Increasing => Phase::Draining { since: now, delivered, queue },
+            Phase::Draining { .. } | Phase::Increasing => {
+                Phase::Draining { since: now, delivered, queue, before, is_held }
+            }
         };
-        Change::Lowered
+        change
     }
 
-    fn increase(&mut self, elapsed: Duration, view: &LinkView) {
+    fn increase(&mut self, now: Duration, elapsed: Duration, view: &LinkView) {
         let Some(acknowledged) = view.acknowledged else { return };
         if view.is_application_limited || view.usage == Usage::Under {
             return;
         }
         let seconds = elapsed.as_secs_f64();
-        let raised = if self.capacity.is_near(self.target) {
-            let per_response = DataSize::bytes(TYPICAL_PACKET).per(view.round_trip + DETECTION_TIME);
-            self.target + per_response.max(SLOWEST_INCREASE).scaled(seconds)
+        let was_full = self.decreased.is_some_and(|at| now.saturating_sub(at) < REMEMBERS_FULL);
+        let raised = if was_full || self.capacity.is_near(self.target) {
+            self.target + DataSize::bytes(TYPICAL_PACKET).per(RESPONSE_TIME).scaled(seconds)
         } else {
             self.target.scaled(1.0 + GROWTH * seconds)
         };
@@ -220,9 +293,9 @@ impl RateControl {
         self.target = raised.min(proven).max(self.target).min(MAX_TARGET);
     }
 
-    fn remember_setback(&mut self, now: Duration, before: Bitrate) {
+    fn remember_setback(&mut self, now: Duration, before: Bitrate, is_outage: bool) {
         let before = self.setback.map_or(before, |setback| setback.before.max(before));
-        self.setback = Some(Setback { before, at: now });
+        self.setback = Some(Setback { before, at: now, is_outage });
     }
 
     fn forgive(&mut self, now: Duration) {
@@ -240,14 +313,18 @@ pub(crate) enum Change {
     None,
     /// The target fell.
     Lowered,
+    /// The target fell far, and a queue has built up meanwhile.
+    Collapsed,
     /// The queue did not answer to a lower rate: it is not one, or not ours.
     PathChanged,
 }
 
 /// A queue grows, or stands at a length that voice suffers from, while packets show what gets through.
-fn overuse(view: &LinkView) -> Option<Throughput> {
+/// Beside a transfer that keeps the queue full only growth counts, or nothing would be left for pictures.
+fn overuse(view: &LinkView, competes: bool) -> Option<Throughput> {
     let grows = view.usage == Usage::Over && view.queue >= LEAST_QUEUE;
-    view.throughput.filter(|throughput| (grows && throughput.is_stretched(1.0)) || is_standing(view))
+    view.throughput
+        .filter(|throughput| (grows && throughput.is_stretched(1.0)) || (is_standing(view) && !competes))
 }
 
 /// A queue that stands and does not drain, however slowly it grew.
@@ -275,11 +352,20 @@ const DEEPEST_DRAIN: f64 = 0.25;
 /// Of the delivered rate, once the queue is gone.
 const DRAINED_SHARE: f64 = 0.9;
 
+/// A queue that has become shorter by this much drains.
+const SHRUNK: Duration = Duration::from_millis(15);
+
 /// A queue below this is the pacer's or the radio's own.
 const DRAINED: Duration = Duration::from_millis(25);
 
 /// Someone else's queue does not drain, and a longer path is no queue.
 const LONGEST_DRAIN: Duration = Duration::from_millis(1_500);
+
+/// After that long it is tried again whether the queue is ours.
+const COMPETITION: Duration = Duration::from_secs(15);
+
+/// One that does not move at all while less is sent than delivered is a longer path for certain.
+const LONGEST_PLATEAU: Duration = Duration::from_millis(400);
 
 /// Voice suffers from more (ITU-T G.114 leaves little of 150 ms to queues).
 const STANDING_QUEUE: Duration = Duration::from_millis(80);
@@ -311,11 +397,13 @@ const GROWTH: f64 = 0.1;
 /// Growth near capacity is one packet per response time,
 const TYPICAL_PACKET: u64 = 1_200;
 
-/// which is the round trip and the time a detector takes,
-const DETECTION_TIME: Duration = Duration::from_millis(100);
+/// which libwebrtc takes as the round trip and 100 ms for the detector (aimd_rate_control.cc). One value for
+/// all paths, or the nearest of several subscribers behind one link would take what the others leave.
+const RESPONSE_TIME: Duration = Duration::from_millis(120);
 
-/// but not slower than this per second.
-const SLOWEST_INCREASE: Bitrate = Bitrate::kbps(8);
+/// On a link that was full so lately, all flows grow by the same amount, which makes them equal in time; growth
+/// in proportion would keep them as unequal as they are.
+const REMEMBERS_FULL: Duration = Duration::from_secs(8);
 
 /// Growth without a probe needs proof: so far beyond what is acknowledged,
 const BEYOND_ACKNOWLEDGED: f64 = 1.5;
@@ -353,8 +441,11 @@ mod tests {
             acknowledged: Some(Bitrate::mbps(1)),
             round_trip: ms(60),
             queue: ms(15),
+            queue_is_flat: false,
+            newest_queue: ms(15),
             sudden_queue: None,
             latest: None,
+            collapse: None,
             newest_sent: ms(950),
             is_application_limited: false,
             floor: Bitrate::kbps(115),
@@ -385,14 +476,14 @@ mod tests {
                 1_000..=1_030,
             ),
             (
-                "a sudden queue",
+                "a sudden queue, which pictures wait for",
                 LinkView {
                     sudden_queue: Some(ms(100)),
                     latest: throughput(500, 900),
                     throughput: throughput(600, 900),
                     ..view()
                 },
-                374..=375,
+                424..=425,
             ),
             (
                 "a queue of one burst",
@@ -438,7 +529,7 @@ mod tests {
             control.update(ms(1_150), &LinkView { throughput: throughput(300, 1_000), ..early }),
             Change::Lowered
         );
-        assert_eq!(control.setback().map(|setback| setback.before), Some(Bitrate::mbps(1)));
+        assert_eq!(control.setback(), None, "growth makes up for it");
     }
 
     #[test]

@@ -132,6 +132,7 @@ mod tests {
             rate: Bitrate::mbps(1),
             burst: DataSize::bytes(5_000),
             retransmission,
+            hold: None,
             round_trip,
         })
     }

@@ -44,6 +44,8 @@ pub(crate) struct SendHistory {
     next: u64,
     /// The first sequence number that no feedback has gone beyond.
     unreported_from: u64,
+    /// The bytes from there on.
+    under_way: DataSize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +66,7 @@ enum Fate {
 
 impl SendHistory {
     pub(crate) fn new() -> Self {
-        Self { entries: Vec::new(), next: 0, unreported_from: 0 }
+        Self { entries: Vec::new(), next: 0, unreported_from: 0, under_way: DataSize::ZERO }
     }
 
     /// Records a packet and gives its sequence number.
@@ -77,11 +79,21 @@ impl SendHistory {
             probe: packet.probe,
         };
         let sequence = self.next;
-        match self.entries.get_mut(slot(sequence)) {
-            Some(oldest) => *oldest = entry,
-            None => self.entries.push(entry),
-        }
+        let forgotten = match self.entries.get_mut(slot(sequence)) {
+            Some(oldest) => std::mem::replace(oldest, entry).size,
+            None => {
+                self.entries.push(entry);
+                0
+            }
+        };
+        let forgotten = DataSize::bytes(forgotten.into());
         self.next += 1;
+        self.under_way += DataSize::bytes(entry.size.into());
+        if self.next - self.unreported_from > CAPACITY as u64 {
+            // Nothing has been heard for so long that nothing of it is known.
+            self.under_way = self.under_way - forgotten;
+            self.unreported_from += 1;
+        }
         // Truncation is the point: the wire carries the low 16 bits.
         sequence as u16
     }
@@ -89,7 +101,7 @@ impl SendHistory {
     /// What the status means; `None` where it says nothing new.
     pub(crate) fn resolve(&mut self, status: &PacketStatus) -> Option<Resolution> {
         let sequence = self.unwrap(status.sequence)?;
-        self.unreported_from = self.unreported_from.max(sequence + 1);
+        self.report_up_to(sequence);
         let entry = self.entries.get_mut(slot(sequence))?;
         let sent = Duration::from_micros(entry.sent_micros);
         match (status.arrival, entry.fate) {
@@ -113,6 +125,20 @@ impl SendHistory {
                     Fate::UnderWay | Fate::Arrived => Resolution::Delivered(packet),
                 })
             }
+        }
+    }
+
+    /// The bytes sent after the last packet that feedback has reached.
+    pub(crate) fn under_way(&self) -> DataSize {
+        self.under_way
+    }
+
+    fn report_up_to(&mut self, sequence: u64) {
+        while self.unreported_from <= sequence {
+            if let Some(entry) = self.entries.get(slot(self.unreported_from)) {
+                self.under_way = self.under_way - DataSize::bytes(entry.size.into());
+            }
+            self.unreported_from += 1;
         }
     }
 

@@ -10,8 +10,8 @@ use protocol::units::{Bitrate, DataSize};
 
 use crate::burst::BurstSlab;
 use crate::congestion::{
-    CongestionController, Enqueued, Lane, LinkState, Pace, Pacer, PacketClass, PacketStatus, ProbeId,
-    Release, Resend, RetransmissionRefusal, SentPacket, StartRate,
+    CongestionController, Enqueued, Lane, LinkState, NetworkName, Pace, Pacer, PacketClass, PacketStatus,
+    ProbeId, Release, Resend, RetransmissionRefusal, SentPacket, StartRate,
 };
 use crate::counters::{Counters, DropReason};
 use crate::forward::layer_switch::Descent;
@@ -94,8 +94,10 @@ impl Egress {
 
     fn pace(&self) -> Pace {
         let pace = self.congestion.pace();
-        let least = self.least_pace.unwrap_or(Bitrate::ZERO);
-        Pace { rate: pace.rate.max(least), ..pace }
+        match self.least_pace {
+            Some(least) => Pace { rate: pace.rate.max(least), hold: None, ..pace },
+            None => pace,
+        }
     }
 
     pub(crate) fn congestion(&mut self) -> &mut CongestionController {
@@ -270,6 +272,7 @@ impl Egress {
         if self.video != video {
             self.video = video;
             self.drop_video();
+            // Each picture goes on with its next key frame, which is asked for when it can arrive.
             self.restart_video();
         }
         if self.can_pad()
@@ -299,7 +302,29 @@ impl Egress {
 
     /// Whether pictures were spoilt since the last call, so that their key frames have to be asked for.
     pub(crate) fn take_wants_key_frames(&mut self) -> bool {
-        std::mem::take(&mut self.wants_key_frames)
+        self.is_heard_of() && std::mem::take(&mut self.wants_key_frames)
+    }
+
+    /// The encoding whose key frame a subscription waits for, if one could reach the subscriber at present.
+    pub(crate) fn awaits_key_frame(&mut self, index: SubscriptionIndex) -> Option<u8> {
+        if !self.is_heard_of() {
+            return None;
+        }
+        self.subscription(index)?.awaits_key_frame()
+    }
+
+    /// Takes note of the network that the subscriber is on.
+    pub(crate) fn handle_network(&mut self, now: Instant, name: NetworkName) {
+        self.congestion.handle_network(now, name);
+        self.steer(now);
+    }
+
+    /// Feedback is on time: what is sent has a chance to arrive.
+    fn is_heard_of(&self) -> bool {
+        match self.congestion.estimate().state {
+            LinkState::Starting | LinkState::Steady | LinkState::Overusing | LinkState::Recovering => true,
+            LinkState::FeedbackLate | LinkState::FeedbackLost => false,
+        }
     }
 
     /// How a lower encoding of a track has to take over: at once, if the link cannot carry the one that

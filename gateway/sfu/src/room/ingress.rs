@@ -1,6 +1,6 @@
 //! What arrives from a participant: media on its way to the subscribers, and feedback on what they were sent.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use protocol::media_message::MediaReport;
 use protocol::track::MediaKind;
@@ -364,7 +364,7 @@ pub(super) fn downlink(estimate: &Estimate) -> adapt::Downlink {
         acknowledged: estimate.acknowledged.unwrap_or_default(),
         rtt: estimate.rtt,
         loss: estimate.loss,
-        jitter: Duration::ZERO,
+        jitter: estimate.jitter,
         queue_delay: estimate.queue_delay,
         state: match estimate.state {
             LinkState::Starting => adapt::DownlinkState::Starting,

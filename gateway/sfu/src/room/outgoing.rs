@@ -63,7 +63,7 @@ impl Room {
                 if !participant.is_connected() {
                     continue;
                 }
-                let wanted = participant.egress.subscription(*place).and_then(|one| one.awaits_key_frame());
+                let wanted = participant.egress.awaits_key_frame(*place);
                 let encoding = wanted.and_then(|wanted| track.encodings.get_mut(usize::from(wanted)));
                 if let Some(encoding) = encoding.filter(|encoding| encoding.ssrc.is_some()) {
                     encoding.key_frames.request(now);

@@ -1,8 +1,13 @@
 //! Congestion control and pacer over an emulated link, with a source that behaves as the allocator does.
 //! `cargo test -p sfu --test congestion -- --nocapture` prints the figures; `TRACE=1` prints every 50 ms.
 
+mod fairness;
+mod recovery;
+mod schedules;
 mod source;
 mod subscriber;
+mod tcp;
+mod voice;
 mod world;
 
 use std::time::Duration;

@@ -20,7 +20,14 @@ pub(crate) enum Source {
 
 pub(crate) const LADDER: &[u64] = &[75, 150, 400, 750, 1_700, 3_200];
 
+/// The camera of a consult: 180, 360, 480 and 720 lines, the lowest two with half and a quarter of the frames.
+pub(crate) const CAMERA: &[u64] = &[75, 150, 270, 400, 750, 1_700];
+
 impl Source {
+    pub(crate) fn camera() -> Self {
+        Self::Layered { rungs: CAMERA, at: None }
+    }
+
     pub(crate) fn layered() -> Self {
         Self::Layered { rungs: LADDER, at: None }
     }
@@ -34,6 +41,10 @@ impl Source {
             *at = None;
             return false;
         }
+        if state == LinkState::FeedbackLate {
+            // A key frame would be sent into the dark.
+            return false;
+        }
         while let Some(rung) = *at
             && price(rung) > target
         {
@@ -41,8 +52,13 @@ impl Source {
         }
         let up = (0..rungs.len()).rev().find(|rung| price(*rung).scaled(1.2) <= target);
         *at = (*at).max(up);
-        // The two lowest rungs differ in frame rate alone.
-        *at != before && at.map(|rung| rung.max(1)) != before.map(|rung| rung.max(1))
+        // Rungs between which only the frame rate differs need no key frame.
+        let encoding = |rung: usize| match rungs[rung] {
+            75 => 150,
+            270 => 400,
+            rate => rate,
+        };
+        at.map(encoding) != before.map(encoding)
     }
 
     pub(crate) fn video(&self, target: Bitrate, state: LinkState) -> Bitrate {

@@ -13,19 +13,32 @@ use sfu::congestion::{
 };
 
 use crate::source::{AUDIO, Source};
-use crate::world::{ms, secs};
+use crate::voice::VoiceReceiver;
+use crate::world::{Item, ms, secs};
 
 const MTU: u64 = 1_200;
 const FRAMES_PER_SECOND: u64 = 30;
-const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
-const RETURN_DELAY: Duration = Duration::from_millis(30);
+
+/// How the way back to the gateway is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WayBack {
+    /// How often feedback leaves the receiver: browsers take 50 to 250 ms.
+    pub(crate) interval: Duration,
+    pub(crate) delay: Duration,
+}
+
+impl Default for WayBack {
+    fn default() -> Self {
+        Self { interval: ms(50), delay: ms(30) }
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet {
     pub(crate) flow: usize,
     sequence: u16,
     video: Option<u64>,
-    is_audio: bool,
+    voice: Option<u64>,
     sent: Instant,
 }
 
@@ -44,7 +57,7 @@ pub(crate) struct Slice {
     pub(crate) repairs: DataSize,
     pub(crate) target: Bitrate,
     pub(crate) queue_delay: Duration,
-    audio_delay: Duration,
+    pub(crate) audio_delay: Duration,
     pub(crate) audio_gap: Duration,
     pub(crate) video: Bitrate,
 }
@@ -56,11 +69,16 @@ pub(crate) struct Flow {
     pacer: Pacer<Option<u64>>,
     source: Source,
     pub(crate) starts: Duration,
+    /// Nothing is wanted during this time: a camera is covered, a tab is hidden.
+    pub(crate) pause: Option<(Duration, Duration)>,
+    pub(crate) way_back: WayBack,
     rng: StdRng,
     next_frame: Instant,
     next_audio: Instant,
     needs_key_frame: bool,
     next_video: u64,
+    next_voice: u64,
+    key_frame_at: u64,
     sent_video: BTreeMap<u64, Stored>,
     // The receiver's side.
     arrivals: BTreeMap<u64, Instant>,
@@ -71,7 +89,9 @@ pub(crate) struct Flow {
     next_feedback: Instant,
     on_the_way_back: VecDeque<(Instant, Vec<PacketStatus>, Vec<u64>)>,
     last_audio: Option<Instant>,
+    pub(crate) voice: VoiceReceiver,
     // What came of it.
+    pub(crate) key_frames: Vec<Duration>,
     pub(crate) slices: Vec<Slice>,
     pub(crate) states: Vec<(Duration, LinkState)>,
     refused_repairs: u64,
@@ -87,11 +107,15 @@ impl Flow {
             pacer,
             source,
             starts,
+            pause: None,
+            way_back: WayBack::default(),
             rng: StdRng::seed_from_u64(seed),
             next_frame: begin + ms(seed % 30),
             next_audio: begin,
             needs_key_frame: true,
             next_video: 0,
+            next_voice: 0,
+            key_frame_at: 0,
             sent_video: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             received_up_to: None,
@@ -101,13 +125,15 @@ impl Flow {
             next_feedback: begin,
             on_the_way_back: VecDeque::new(),
             last_audio: None,
+            voice: VoiceReceiver::default(),
+            key_frames: Vec::new(),
             slices: Vec::new(),
             states: Vec::new(),
             refused_repairs: 0,
         }
     }
 
-    pub(crate) fn step(&mut self, index: usize, start: Instant, now: Instant, link: &mut Link<Packet>) {
+    pub(crate) fn step(&mut self, index: usize, start: Instant, now: Instant, link: &mut Link<Item>) {
         if now < start + self.starts {
             return;
         }
@@ -116,7 +142,7 @@ impl Flow {
             self.controller.handle_timeout(now);
         }
         self.apply(start, now);
-        self.produce(now);
+        self.produce(start, now);
         while let Some(release) = self.pacer.poll(now) {
             self.send(index, now, &release, link);
         }
@@ -129,7 +155,10 @@ impl Flow {
         {
             self.controller.handle_feedback(now, &statuses);
             for video in nacks {
-                let Some(stored) = self.sent_video.get(&video) else { continue };
+                // Nothing is sent again of what a key frame has replaced.
+                let Some(stored) = self.sent_video.get(&video).filter(|_| video >= self.key_frame_at) else {
+                    continue;
+                };
                 let resend = Resend {
                     first_sent: stored.first_sent,
                     last_sent: stored.last_sent,
@@ -164,7 +193,7 @@ impl Flow {
         }
     }
 
-    pub(crate) fn produce(&mut self, now: Instant) {
+    pub(crate) fn produce(&mut self, start: Instant, now: Instant) {
         if now >= self.next_audio {
             self.next_audio += ms(20);
             let _ = self.pacer.enqueue(now, Lane::Audio, AUDIO * ms(20), None);
@@ -174,13 +203,19 @@ impl Flow {
         }
         self.next_frame += secs(1) / FRAMES_PER_SECOND as u32;
         let estimate = self.controller.estimate();
+        if self.needs_key_frame && estimate.state == LinkState::FeedbackLate {
+            return;
+        }
         let rate = self.source.video(estimate.target, estimate.state);
-        if rate == Bitrate::ZERO {
+        let is_paused = self.pause.is_some_and(|(from, until)| now >= start + from && now < start + until);
+        if rate == Bitrate::ZERO || is_paused {
             return;
         }
         let mut factor = self.rng.random_range(0.75..1.25);
         if self.needs_key_frame && !matches!(self.source, Source::Elastic) {
             factor = 5.0;
+            self.key_frames.push(now - start);
+            self.key_frame_at = self.next_video;
         }
         self.needs_key_frame = false;
         let mut left = (rate * secs(1)).as_bytes() as f64 / FRAMES_PER_SECOND as f64 * factor;
@@ -205,7 +240,7 @@ impl Flow {
         flow: usize,
         now: Instant,
         release: &Release<Option<u64>>,
-        link: &mut Link<Packet>,
+        link: &mut Link<Item>,
     ) {
         let (size, class) = (release.size(), release.class());
         let sequence = self.controller.handle_sent(now, SentPacket { class, size, probe: release.probe() });
@@ -224,8 +259,9 @@ impl Flow {
                 slice.repairs += size;
             }
         }
-        let is_audio = class == PacketClass::Audio;
-        let _ = link.enqueue(now, size, Packet { flow, sequence, video, is_audio, sent: now });
+        let voice = (class == PacketClass::Audio).then_some(self.next_voice);
+        self.next_voice += u64::from(voice.is_some());
+        let _ = link.enqueue(now, size, Item::Media(Packet { flow, sequence, video, voice, sent: now }));
     }
 
     /// The receiver gets a packet.
@@ -239,9 +275,10 @@ impl Flow {
         };
         self.received_up_to = self.received_up_to.max(Some(unwrapped));
         self.arrivals.insert(unwrapped, at);
-        if packet.is_audio
+        if let Some(voice) = packet.voice
             && let Some(slice) = self.slices.last_mut()
         {
+            self.voice.handle(at, voice);
             slice.audio_delay = slice.audio_delay.max(at - packet.sent);
             if let Some(last) = self.last_audio.replace(at) {
                 slice.audio_gap = slice.audio_gap.max(at.saturating_duration_since(last));
@@ -258,10 +295,11 @@ impl Flow {
 
     /// Feedback and NACKs leave the receiver.
     pub(crate) fn report(&mut self, now: Instant, start: Instant) {
+        self.voice.play(now);
         if now < self.next_feedback {
             return;
         }
-        self.next_feedback = now + FEEDBACK_INTERVAL;
+        self.next_feedback = now + self.way_back.interval;
         let round_trip = self.controller.estimate().rtt;
         let mut nacks = Vec::new();
         self.missing.retain(|_, (_, tries)| *tries < 10);
@@ -290,7 +328,7 @@ impl Flow {
             return;
         }
         self.reported_up_to = Some(highest);
-        self.on_the_way_back.push_back((now + RETURN_DELAY, statuses, nacks));
+        self.on_the_way_back.push_back((now + self.way_back.delay, statuses, nacks));
     }
 
     pub(crate) fn begin_slice(&mut self) {
