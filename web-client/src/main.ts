@@ -10,7 +10,7 @@ import { Session } from "./signaling/session.js";
 import { webSocketTo } from "./signaling/socket.js";
 import { App } from "./ui/app.js";
 import { pageMemory, type PageMemory } from "./ui/page-memory.js";
-import { listenToShell } from "./ui/shell-bridge.js";
+import { giveNonce, listenToShell, messageOfLink } from "./ui/shell-bridge.js";
 import { languageFor } from "./ui/words/language.js";
 import "./ui/styles/page.css";
 import "./ui/styles/lobby.css";
@@ -38,7 +38,14 @@ function connection(): Connection | undefined {
 function openCall(token: string, capture: Capture): Call {
   const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/session`;
   const session = new Session({ openSocket: webSocketTo(url), clock: browserClock, random: Math.random, token });
-  const call = new Call({ session, capture, rtc: browserRtc, clock: browserClock, networkInformation: connection });
+  const call = new Call({
+    session,
+    capture,
+    rtc: browserRtc,
+    clock: browserClock,
+    networkInformation: connection,
+    giveNonce,
+  });
   const changed = (): void => {
     call.networkChanged();
   };
@@ -76,6 +83,9 @@ function start(root: HTMLElement, announcer: HTMLElement): void {
   const token = takeToken(link, tab);
   const capture = new Capture(navigator.mediaDevices as MediaDevices | undefined);
   const call = token === null ? null : openCall(token, capture);
+  call?.linkSays(link.get("network"));
+  const claim = messageOfLink(link);
+  if (claim !== null) call?.shellSays(claim);
   new App({
     root,
     announcer,
@@ -95,9 +105,12 @@ function start(root: HTMLElement, announcer: HTMLElement): void {
   Object.defineProperty(window, "tvg", {
     value: Object.freeze({ snapshot: () => (call === null ? null : snapshot(call, browserClock.now())) }),
   });
-  // Another link in the same tab is another consult.
+  // Another link in the same tab is another consult, unless a wrapper that can do nothing else says by it what
+  // network it is on.
   window.addEventListener("hashchange", () => {
-    location.reload();
+    const claim = messageOfLink(new URLSearchParams(location.hash.slice(1)));
+    if (claim === null) location.reload();
+    else call?.shellSays(claim);
   });
 }
 

@@ -30,11 +30,19 @@ async function story() {
   const rtc = fakeRtc();
   const session = new Session({ openSocket: gateway.openSocket, clock, random: () => 0, token: "token" });
   const capture = new Capture(DEVICES);
-  const call = new Call({ session, capture, rtc, clock, networkInformation: () => ({ type: "wifi" }) });
+  const nonces: string[] = [];
+  const call = new Call({
+    session,
+    capture,
+    rtc,
+    clock,
+    networkInformation: () => ({ type: "wifi" }),
+    giveNonce: (nonce) => nonces.push(nonce),
+  });
   session.start();
   await capture.openBoth();
   await gateway.welcomeNew();
-  return { clock, gateway, rtc, session, capture, call };
+  return { clock, gateway, rtc, session, capture, call, nonces };
 }
 
 async function joined() {
@@ -49,6 +57,7 @@ async function enterRoom(gateway: FakeGateway): Promise<void> {
   await gateway.answer("offer", {
     type: "answer",
     sdp: "",
+    shell_nonce: "nonce",
     tracks: [
       { mid: "0", track: "camera" },
       { mid: "1", track: "voice" },
@@ -82,6 +91,33 @@ describe("a call", () => {
     const { gateway, call } = await joined();
     call.shellSays({ source: "tvg-shell", type: "network", class: "5g", sequence: 1 });
     expect(gateway.last("network_report")).toMatchObject({ source: "shell", class: "5g" });
+  });
+
+  it("gives the shell the nonce of its transport, and passes on what the shell signs", async () => {
+    const { gateway, call, nonces } = await joined();
+    expect(nonces).toEqual(["nonce"]);
+    const signed = {
+      app: "clinic-app",
+      nonce: "nonce",
+      sequence: 1,
+      class: "5g",
+      time_ms: 7,
+      signature: "c2ln",
+    } as const;
+    call.shellSays({ source: "tvg-shell", type: "attested", ...signed });
+    expect(gateway.last("attested_report")).toMatchObject(signed);
+    call.shellSays({ source: "tvg-shell", type: "attested", ...signed, class: "6g" });
+    expect(gateway.count("attested_report")).toBe(1);
+  });
+
+  it("tells what the link says as a hint, with the other reports", async () => {
+    const { clock, gateway, call } = await joined();
+    call.linkSays("4g");
+    call.linkSays("everything");
+    expect(gateway.last("network_report")).toMatchObject({ source: "person", class: "4g" });
+    const before = gateway.count("network_report");
+    await clock.advance(5_000);
+    expect(gateway.count("network_report")).toBe(before + 2);
   });
 
   it("tells when it is muted, and turns the camera's light off", async () => {
@@ -178,7 +214,7 @@ describe("a call", () => {
     const { clock, gateway, rtc } = await joined();
     gateway.event(1, { type: "track_published", id: "second", publisher: "doctor", source: "screen", muted: false });
     await clock.advance(250);
-    await gateway.answer("offer", { type: "answer", sdp: "", tracks: [] });
+    await gateway.answer("offer", { type: "answer", sdp: "", tracks: [], shell_nonce: "nonce" });
     expect(gateway.last("offer").subscriptions.map(({ track }) => track)).toEqual(["theirs", "second"]);
     gateway.event(2, { type: "participant_left", participant: "doctor" });
     await clock.advance(250);

@@ -5,7 +5,9 @@ import { Listeners } from "../lifetime/listeners.js";
 import { Scope } from "../lifetime/scope.js";
 import type { ErrorCode, TrackId, TrackSource } from "../protocol/messages.js";
 import {
+  attestedOfShell,
   claimOfPage,
+  claimOfPerson,
   claimOfShell,
   ReportBook,
   startKbps,
@@ -29,6 +31,8 @@ export type CallParts = {
   readonly rtc: Rtc;
   readonly clock: Clock;
   readonly networkInformation: () => NetworkInformation | undefined;
+  /** Gives the shell around the page what it has to sign. */
+  readonly giveNonce: (nonce: string) => void;
 };
 
 /** Claims lose their weight within 10 to 15 seconds at the gateway. */
@@ -119,8 +123,20 @@ export class Call {
 
   /** A message that may come from the shell around the page; the caller has judged who sent it. */
   shellSays(message: unknown): void {
+    const attested = attestedOfShell(message);
+    if (attested !== null) {
+      this.#tell({ type: "attested_report", ...attested });
+      return;
+    }
     const claim = claimOfShell(message);
     const report = claim === null ? null : this.#reports.ofShell(claim);
+    if (report !== null) this.#tell({ type: "network_report", ...report });
+  }
+
+  /** What the link says of the network: a hint, told with the other reports. */
+  linkSays(claimed: string | null): void {
+    const claim = claimOfPerson(claimed);
+    const report = claim === null ? null : this.#reports.ofPage(claim);
     if (report !== null) this.#tell({ type: "network_report", ...report });
   }
 
@@ -178,8 +194,10 @@ export class Call {
       clock: this.#parts.clock,
       startKbps: startKbps(this.#parts.networkInformation()),
       exchange: async (offer) => {
-        const { sdp, tracks } = await this.#parts.session.request({ type: "offer", ...offer }, "answer");
-        return { sdp, tracks };
+        const request = { type: "offer", ...offer } as const;
+        const { sdp, tracks, shell_nonce } = await this.#parts.session.request(request, "answer");
+        this.#parts.giveNonce(shell_nonce);
+        return { sdp, tracks, shell_nonce };
       },
       timeline: this.timeline,
       tell: (notice) => {

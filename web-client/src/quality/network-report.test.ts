@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { claimOfPage, claimOfShell, ReportBook, startKbps } from "./network-report.js";
+import { attestedOfShell, claimOfPage, claimOfPerson, claimOfShell, ReportBook, startKbps } from "./network-report.js";
 import { TileWishes } from "./tile-wishes.js";
 
 describe("the page's claim", () => {
@@ -13,6 +13,8 @@ describe("the page's claim", () => {
       source: "network_information",
       class: family,
       save_data: false,
+      vpn: false,
+      roaming: false,
     });
   });
 
@@ -26,7 +28,14 @@ describe("the shell's claim", () => {
   const message = { source: "tvg-shell", type: "network", class: "5g", sequence: 3 };
 
   it("is read", () => {
-    expect(claimOfShell(message)).toEqual({ claim: { source: "shell", class: "5g", save_data: false }, sequence: 3 });
+    const plain = { source: "shell", class: "5g", save_data: false, vpn: false, roaming: false };
+    expect(claimOfShell(message)).toEqual({ claim: plain, sequence: 3 });
+    expect(claimOfShell({ ...message, vpn: true, roaming: true, save_data: true })?.claim).toEqual({
+      ...plain,
+      vpn: true,
+      roaming: true,
+      save_data: true,
+    });
     expect(claimOfShell({ ...message, host: "wechat_mini_program" })?.claim.source).toBe("wechat_mini_program");
   });
 
@@ -39,20 +48,54 @@ describe("the shell's claim", () => {
     { ...message, sequence: -1 },
     { ...message, sequence: "3" },
     { ...message, host: "network_information" },
+    { ...message, host: "person" },
+    { ...message, vpn: "yes" },
+    { ...message, type: "attested" },
   ])("is not %j", (other) => {
     expect(claimOfShell(other)).toBeNull();
+  });
+});
+
+describe("the shell's signed report", () => {
+  const signed = { app: "a", nonce: "n", sequence: 1, class: "4g", time_ms: 2, signature: "s" };
+  const message = { source: "tvg-shell", type: "attested", ...signed };
+
+  it("is read, and nothing beside it", () => {
+    expect(attestedOfShell({ ...message, other: 1 })).toEqual(signed);
+  });
+
+  it.each([
+    null,
+    { ...message, source: "ad" },
+    { ...message, type: "network" },
+    { ...message, app: 1 },
+    { ...message, nonce: undefined },
+    { ...message, class: "6g" },
+    { ...message, sequence: 1.5 },
+    { ...message, time_ms: -1 },
+    { ...message, signature: null },
+  ])("is not %j", (other) => {
+    expect(attestedOfShell(other)).toBeNull();
+  });
+});
+
+describe("the hint of a link", () => {
+  it("is a class or nothing", () => {
+    expect(claimOfPerson("wifi")).toMatchObject({ source: "person", class: "wifi" });
+    for (const other of [null, "", "6g", "toString"]) expect(claimOfPerson(other)).toBeNull();
   });
 });
 
 describe("reports", () => {
   it("are numbered by source, without repetitions of the page", () => {
     const book = new ReportBook();
-    const wifi = { source: "network_information", class: "wifi", save_data: false } as const;
+    const flags = { save_data: false, vpn: false, roaming: false } as const;
+    const wifi = { source: "network_information", class: "wifi", ...flags } as const;
     expect(book.ofPage(wifi)?.sequence).toBe(1);
     expect(book.ofPage(wifi)).toBeNull();
     expect(book.ofPage({ ...wifi, class: "cell" })?.sequence).toBe(2);
-    expect(book.ofShell({ claim: { source: "shell", class: "5g", save_data: false }, sequence: 40 })?.sequence).toBe(1);
-    expect(book.ofShell({ claim: { source: "shell", class: "4g", save_data: false }, sequence: 39 })).toBeNull();
+    expect(book.ofShell({ claim: { source: "shell", class: "5g", ...flags }, sequence: 40 })?.sequence).toBe(1);
+    expect(book.ofShell({ claim: { source: "shell", class: "4g", ...flags }, sequence: 39 })).toBeNull();
     expect(book.again().map(({ source, class: claimed, sequence }) => [source, claimed, sequence])).toEqual([
       ["network_information", "cell", 3],
       ["shell", "5g", 2],

@@ -1,6 +1,6 @@
 // What this page and the shell around it can say of the network: claims, which the gateway weighs.
 
-import type { NetworkClass, NetworkReport, ReportSource } from "../protocol/messages.js";
+import type { AttestedReport, NetworkClass, NetworkReport, ReportSource } from "../protocol/messages.js";
 
 /** What of `navigator.connection` is read; most browsers have nothing of it. */
 export type NetworkInformation = {
@@ -10,12 +10,23 @@ export type NetworkInformation = {
 };
 
 /** A claim that waits for its sequence number. */
-export type NetworkClaim = Pick<NetworkReport, "source" | "class" | "save_data">;
+export type NetworkClaim = Omit<NetworkReport, "sequence">;
 
 /** What the Network Information API tells: the family, never the generation. Null where it tells nothing. */
 export function claimOfPage(information: NetworkInformation | undefined): NetworkClaim | null {
   if (information?.type === undefined) return null;
-  return { source: "network_information", class: familyOf(information.type), save_data: information.saveData ?? false };
+  return {
+    source: "network_information",
+    class: familyOf(information.type),
+    save_data: information.saveData ?? false,
+    vpn: false,
+    roaming: false,
+  };
+}
+
+/** What whoever made the link, or a person, says of the network: a hint. Null for anything but a class. */
+export function claimOfPerson(claimed: string | null): NetworkClaim | null {
+  return isClass(claimed) ? { source: "person", class: claimed, save_data: false, vpn: false, roaming: false } : null;
 }
 
 function familyOf(type: string): NetworkClass {
@@ -42,12 +53,22 @@ const CLASSES: Record<NetworkClass, true> = {
   unknown: true,
 };
 
-const SHELLS: Record<Exclude<ReportSource, "network_information">, true> = { shell: true, wechat_mini_program: true };
+function isClass(word: unknown): word is NetworkClass {
+  return typeof word === "string" && Object.hasOwn(CLASSES, word);
+}
+
+const SHELLS: Record<Exclude<ReportSource, "network_information" | "person">, true> = {
+  shell: true,
+  wechat_mini_program: true,
+};
 
 /** A claim of the shell with the number that the shell gave to it. */
 export type ShellClaim = { readonly claim: NetworkClaim; readonly sequence: number };
 
-/** Reads `{source: "tvg-shell", type: "network", class, sequence, host?}`; null for anything else. */
+/**
+ * Reads `{source: "tvg-shell", type: "network", class, sequence, host?, vpn?, roaming?, save_data?}`; null for
+ * anything else.
+ */
 export function claimOfShell(message: unknown): ShellClaim | null {
   if (typeof message !== "object" || message === null) return null;
   const {
@@ -56,12 +77,46 @@ export function claimOfShell(message: unknown): ShellClaim | null {
     class: claimed,
     sequence,
     host = "shell",
-  } = message as Partial<Record<"source" | "type" | "class" | "sequence" | "host", unknown>>;
+    vpn = false,
+    roaming = false,
+    save_data = false,
+  } = message as Partial<
+    Record<"source" | "type" | "class" | "sequence" | "host" | "vpn" | "roaming" | "save_data", unknown>
+  >;
   if (source !== "tvg-shell" || type !== "network") return null;
-  if (typeof claimed !== "string" || !Object.hasOwn(CLASSES, claimed)) return null;
+  if (!isClass(claimed)) return null;
   if (typeof host !== "string" || !Object.hasOwn(SHELLS, host)) return null;
-  if (typeof sequence !== "number" || !Number.isSafeInteger(sequence) || sequence < 0) return null;
-  return { claim: { source: host as ReportSource, class: claimed as NetworkClass, save_data: false }, sequence };
+  if (!isNumber(sequence)) return null;
+  if (typeof vpn !== "boolean" || typeof roaming !== "boolean" || typeof save_data !== "boolean") return null;
+  return { claim: { source: host as ReportSource, class: claimed, save_data, vpn, roaming }, sequence };
+}
+
+/**
+ * Reads `{source: "tvg-shell", type: "attested", app, nonce, sequence, class, time_ms, signature}`, which the
+ * gateway alone can judge; null for anything else.
+ */
+export function attestedOfShell(message: unknown): AttestedReport | null {
+  if (typeof message !== "object" || message === null) return null;
+  const {
+    source,
+    type,
+    app,
+    nonce,
+    sequence,
+    class: claimed,
+    time_ms,
+    signature,
+  } = message as Partial<
+    Record<"source" | "type" | "app" | "nonce" | "sequence" | "class" | "time_ms" | "signature", unknown>
+  >;
+  if (source !== "tvg-shell" || type !== "attested") return null;
+  if (typeof app !== "string" || typeof nonce !== "string" || typeof signature !== "string") return null;
+  if (!isClass(claimed) || !isNumber(sequence) || !isNumber(time_ms)) return null;
+  return { app, nonce, sequence, class: claimed, time_ms, signature };
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 /** Turns claims into reports: numbers them, and leaves repetitions out. */
@@ -72,7 +127,7 @@ export class ReportBook {
   /** The report of a claim of the page; null where nothing is new. */
   ofPage(claim: NetworkClaim): NetworkReport | null {
     const last = this.#lastBySource.get(claim.source);
-    if (last?.class === claim.class && last.save_data === claim.save_data) return null;
+    if (last !== undefined && isSame(last, claim)) return null;
     return this.#number(claim);
   }
 
@@ -89,11 +144,20 @@ export class ReportBook {
   }
 
   #number(claim: NetworkClaim): NetworkReport {
-    const { source, class: claimed, save_data } = claim;
-    const report = { source, class: claimed, save_data, sequence: (this.#lastBySource.get(source)?.sequence ?? 0) + 1 };
+    const { source } = claim;
+    const report = { ...claim, sequence: (this.#lastBySource.get(source)?.sequence ?? 0) + 1 };
     this.#lastBySource.set(source, report);
     return report;
   }
+}
+
+function isSame(one: NetworkClaim, other: NetworkClaim): boolean {
+  return (
+    one.class === other.class &&
+    one.save_data === other.save_data &&
+    one.vpn === other.vpn &&
+    one.roaming === other.roaming
+  );
 }
 
 /** The rate at which to begin to send, from what the page knows of its network before anything was measured. */

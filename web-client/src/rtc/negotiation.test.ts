@@ -28,7 +28,7 @@ function story() {
   const end = async (how: "answer" | "failure"): Promise<void> => {
     const request = open;
     open = null;
-    if (how === "answer") request?.resolve({ sdp: "answer", tracks: [] });
+    if (how === "answer") request?.resolve({ sdp: "answer", tracks: [], shell_nonce: "" });
     else request?.reject(new Error("refused"));
     await settle();
   };

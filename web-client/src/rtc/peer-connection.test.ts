@@ -103,7 +103,7 @@ describe("a peer connection", () => {
       maxFramerate: 20,
       active: true,
     });
-    await peer.applyAnswer({ sdp: "", tracks: [{ mid: "0", track: "mine" }] });
+    await peer.applyAnswer({ sdp: "", tracks: [{ mid: "0", track: "mine" }], shell_nonce: "" });
     await settle();
     expect(sender?.set).toHaveLength(2);
     expect(peer.trackOf("camera")).toBe("mine");
