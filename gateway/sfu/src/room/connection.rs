@@ -6,6 +6,7 @@ use std::time::Instant;
 use protocol::media_message::{MediaReport, TransportState};
 
 use super::{Room, reports};
+use crate::congestion::NetworkName;
 use crate::counters::DropReason;
 use crate::directory::ParticipantIndex;
 use crate::dtls::DtlsEvent;
@@ -46,9 +47,16 @@ impl Room {
         let (id, offered_at, selected) = (participant.id, transport.offered_at, transport.agent.selected());
         if selection == Selection::Changed {
             self.adaptation.handle_address(now, id, source.ip());
+            premises.path(self.id, id, Some(source));
         }
         if let Some(network) = check.network_info().filter(|_| selected == Some(source)) {
             self.adaptation.handle_network_cost(now, id, network.network_id, network.cost);
+        }
+        if selected == Some(source)
+            && let Some(participant) = self.participants[index.0].as_mut()
+        {
+            let network = check.network_info().map_or(0, |network| network.network_id);
+            participant.egress.handle_network(now, NetworkName { id: network, address: source.ip() });
         }
         self.apply_decisions(now, premises);
         if is_first {
@@ -131,6 +139,7 @@ impl Room {
             premises.directory.strike_ufrag(&transport.agent.credentials().ufrag);
             transport.agent.validated().for_each(|address| premises.directory.strike_address(address, seat));
             participant.forget_streams();
+            premises.path(self.id, participant.id, None);
         }
     }
 

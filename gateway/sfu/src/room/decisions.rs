@@ -31,6 +31,7 @@ impl Room {
                     premises.sample(Sample::NetworkClassChanged { from, to });
                     premises.report(self.id, MediaReport::NetworkClass { participant, class: to });
                 }
+                AdaptOutput::NetworkConflict => premises.sample(Sample::NetworkConflict),
                 AdaptOutput::Hd { from, to } => premises.sample(Sample::HdDecided { from, to }),
                 AdaptOutput::RungChanged { from, to, cause } => {
                     premises.sample(Sample::RungChanged { from, to, cause });
@@ -68,7 +69,7 @@ impl Room {
         let Some(subscription) = participant.egress.subscription(*place) else { return };
         subscription.set_target(target, descent);
         // Ask at once: waiting for the next tick would cost a fifth of a second of picture.
-        if let Some(wanted) = subscription.awaits_key_frame()
+        if let Some(wanted) = participant.egress.awaits_key_frame(*place)
             && let Some(encoding) = track.encodings.get_mut(usize::from(wanted))
             && encoding.ssrc.is_some()
         {
