@@ -4,6 +4,7 @@ mod decisions;
 
 use std::time::{Duration, Instant};
 
+use protocol::attestation::{AttestedClaim, AttestedReport};
 use protocol::client_message::{ClientEnvelope, ClientMessage, Resume};
 use protocol::id::{ConsultId, ParticipantId, ShellNonce, TrackId};
 use protocol::media_message::{
@@ -396,6 +397,35 @@ fn reports_of_the_lobby_reach_the_media_plane_with_the_join() {
     story.says(PATIENT, ClientMessage::NetworkReport(report(2))).says(PATIENT, join("Wang"));
     let expected = [&MediaAction::Join { role: Role::Patient }, &MediaAction::Report(report(2))];
     assert_eq!(story.asked(PATIENT), expected);
+}
+
+#[test]
+fn a_verified_report_is_for_a_transport_and_so_for_the_room() {
+    let claim = AttestedClaim {
+        nonce: ShellNonce::from_bits(5),
+        sequence: 1,
+        class: NetworkClass::FiveG,
+        time_ms: 7,
+    };
+    let mut story = Story::new();
+    story.arrives(PATIENT);
+    story.registry.handle_attested(PATIENT.0, 2, claim);
+    story.drained().is_refused(PATIENT, ErrorCode::NotJoined).says(PATIENT, join("Wang")).forgets();
+    story.registry.handle_attested(PATIENT.0, 3, claim);
+    assert_eq!(story.drained().last(PATIENT)["type"], "ok");
+    assert_eq!(story.asked(PATIENT), [&MediaAction::Attested(claim)]);
+    // What nobody has verified never gets so far.
+    let report = AttestedReport {
+        app: "clinic-app".to_owned(),
+        nonce: claim.nonce,
+        sequence: 2,
+        class: NetworkClass::FiveG,
+        time_ms: 8,
+        signature: String::new(),
+    };
+    story.forgets().says(PATIENT, ClientMessage::AttestedReport(report));
+    story.is_refused(PATIENT, ErrorCode::MalformedMessage);
+    assert!(story.asked(PATIENT).is_empty());
 }
 
 #[test]

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use crate::support::Gateway;
 use protocol::id::TrackId;
-use protocol::media_message::MediaReport;
+use protocol::media_message::{MediaAction, MediaReport};
+use protocol::network_class::NetworkClass;
 use protocol::server_message::ErrorCode;
 use protocol::track::{Track, TrackSource};
 use serde_json::{Value, json};
-use signaling::sample::{AuthFailure, JoinOutcome, Limit, Sample};
+use signaling::attested_apps::AttestedApp;
+use signaling::sample::{AttestationRefused, AuthFailure, JoinOutcome, Limit, Sample};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot::error::TryRecvError;
@@ -310,4 +312,49 @@ async fn what_was_refused_did_not_start() {
         let refused = signaling::start(config, link).await.expect_err("it does not start");
         assert!(matches!(refused, signaling::StartError::Setting { .. }), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_report_that_an_enrolled_app_has_signed_reaches_the_media_plane() {
+    // The vectors of `docs/network-shell.md`.
+    let mut gateway = Gateway::start_with(|config| {
+        let key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let public_key = key.parse().expect("a public key");
+        config.attested_apps = vec![AttestedApp { name: "clinic-app".to_owned(), public_key }];
+    })
+    .await;
+    let [_, patient] = doctor_and_patient(&gateway).await;
+    let mut client = gateway.join(&patient, "Wang").await;
+    gateway.next_command().await;
+    let report = json!({
+        "type": "attested_report",
+        "app": "clinic-app",
+        "nonce": "0000000000000000000000019a",
+        "sequence": 1,
+        "class": "5g",
+        "time_ms": 81_234,
+        "signature":
+            "hmMwdK8zg1Mj1y3X6ntM31DiMVXr2VPNSxyVmTM1jFBHZ4IOVuqGxpI6LAltsB8stHqrqHRdJhXa3U09anvTBw==",
+    });
+    for (change, refused) in [
+        (json!({"class": "4g"}), AttestationRefused::Signature),
+        (json!({"signature": "c2ln"}), AttestationRefused::Signature),
+        (json!({"app": "other"}), AttestationRefused::UnknownApp),
+    ] {
+        let mut forged = report.clone();
+        forged.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+        let answer = client.ask(forged).await;
+        assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!("forbidden")));
+        gateway.counted(Sample::AttestationRefused(refused)).await;
+    }
+    assert_eq!(client.ask(report.clone()).await["type"], "ok");
+    let MediaAction::Attested(claim) = gateway.next_command().await.action else {
+        panic!("what was forged came through");
+    };
+    assert_eq!((claim.sequence, claim.class, claim.time_ms), (1, NetworkClass::FiveG, 81_234));
+    // A flood is not even verified.
+    for _ in 0..10 {
+        client.ask(report.clone()).await;
+    }
+    gateway.counted(Sample::AttestationRefused(AttestationRefused::TooOften)).await;
 }
