@@ -156,6 +156,7 @@ mod tests {
         for it in OVERRIDES {
             let value = match (it.variable, it.shape) {
                 ("TVG_HD_MODE", _) => "strict",
+                ("TVG_ADAPTATION", _) => "bandwidth_only",
                 ("TVG_LOG_FORMAT", _) => "json",
                 ("TVG_LOG", _) => "debug",
                 ("TVG_PUBLIC_URL", _) => "https://video.example.org",

@@ -151,7 +151,7 @@ impl Watchlist {
             // Off this operator's network, its word does not count any more.
             self.outputs.push_back(Output::Tell { room, participant, class: NetworkClass::Unknown });
         }
-        let Some(address) = address else { return };
+        let Some(address) = address else { return self.handle_timeout(now) };
         if self.devices.len() >= MAX_DEVICES {
             self.refused += 1;
             return;
@@ -526,7 +526,9 @@ mod tests {
     #[test]
     fn so_many_requests_are_under_way_and_no_more() {
         let mut story = Story::new(false);
-        (1..=5).for_each(|participant| drop(story.path(participant, Some("1.2.3.4"))));
+        for participant in 1..=5 {
+            story.path(participant, Some("1.2.3.4"));
+        }
         assert_eq!(story.asked.len(), 2);
         for left in [2, 2, 2, 1, 0] {
             story.answers(Answer::NetworkType(FiveG));
