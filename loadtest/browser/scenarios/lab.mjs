@@ -14,6 +14,7 @@ import { plansNamed } from "../src/lab/plans.mjs";
 import { median, NEVER } from "../src/lab/measures.mjs";
 import { runPlan } from "../src/lab/run.mjs";
 import { targetOf } from "../src/lab/targets.mjs";
+import { writeDocument } from "../src/lab-document.mjs";
 import { writePage } from "../src/lab-page.mjs";
 import { Results } from "../src/results.mjs";
 import { resultsFolder } from "../src/results-folder.mjs";
@@ -56,6 +57,7 @@ for (const [index, next] of queue.entries()) {
 }
 if (compare()) await results.write({ print: false });
 console.log(`plots: ${await writePage()}`);
+if (!process.env.SHORT) console.log(`document: ${await writeDocument()}`);
 if (failures.length > 0) {
   console.error(`runs that ended early:\n${failures.join("\n")}`);
   process.exitCode = 1;
