@@ -96,5 +96,5 @@ function timeAxis({ seconds }, x) {
   const every = [5, 10, 20, 30, 60, 120].find((candidate) => seconds / candidate <= 8) ?? 300;
   const marks = Array.from({ length: Math.floor(seconds / every) + 1 }, (_, index) => index * every);
   const bottom = PANELS.queue.top + PANELS.queue.height;
-  return marks.map((mark) => `<line class="grid" x1="${round(x(mark))}" x2="${round(x(mark))}" y1="${PANELS.rates.top}" y2="${bottom}"/><text x="${round(x(mark))}" y="${HEIGHT - 8}" text-anchor="middle">${mark} s</text>`);
+  return marks.map((mark) => `<line class="grid" x1="${round(x(mark))}" x2="${round(x(mark))}" y1="${PANELS.rates.top}" y2="${bottom}"/><text x="${round(x(mark))}" y="${HEIGHT - 8}" text-anchor="${mark > 0.97 * seconds ? "end" : "middle"}">${mark} s</text>`);
 }
