@@ -13,7 +13,7 @@ import { COLUMNS, SERIES, seriesOf } from "../src/lab/figures.mjs";
 import { plansNamed } from "../src/lab/plans.mjs";
 import { median, NEVER } from "../src/lab/measures.mjs";
 import { runPlan } from "../src/lab/run.mjs";
-import { targetOf } from "../src/lab/targets.mjs";
+import { LEAST_CAMERA_FPS, targetOf } from "../src/lab/targets.mjs";
 import { writeDocument } from "../src/lab-document.mjs";
 import { writePage } from "../src/lab-page.mjs";
 import { Results } from "../src/results.mjs";
@@ -67,6 +67,8 @@ async function take({ record, figures }, { plan, policy, number }) {
   await writeSeries(`browser-${plan.name}-${wordFor(policy)}-${number}`, seriesOf(plan, record));
   done.push({ plan, policy, figures });
   console.log(`  ${summary(figures)}`);
+  const camera = figures["camera sent"] ?? 0;
+  if (camera < LEAST_CAMERA_FPS) console.log(`  the camera sent ${camera} fps: the machine was too busy, these figures do not count`);
 }
 
 /** The word for a policy in names of files and rows. */

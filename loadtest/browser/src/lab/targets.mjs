@@ -28,8 +28,12 @@ const WITH_OUTAGE = {
 /** On traces, of people who move. */
 const TRACES = { overload: "<=2", switches: "<=3", "HD flips": "<=0.3" };
 
-/** The target of a column; empty where there is none. Yardsticks have none. */
+/** What the camera has to send at its best: less, and the machine was too busy for the figures of the run to count. */
+export const LEAST_CAMERA_FPS = 24;
+
+/** The target of a column; empty where there is none. Yardsticks have none, but their runs have to count too. */
 export function targetOf(plan, policy, column) {
+  if (column === "camera sent") return `>=${LEAST_CAMERA_FPS}`;
   if (policy !== "two_loop") return "";
   const outage = plan.downlink.outages.length > 0;
   if (!plan.stepped) return TRACES[column] ?? (column === (outage ? "freeze beyond outages" : "freeze") ? "<=2" : "");
