@@ -6,7 +6,7 @@ TEST_PACKAGES := chromium ffmpeg firefox-esr fonts-liberation fonts-noto-cjk ipr
 
 export TVG_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser check sim bench consult docs
+.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser check sim lab bench consult docs
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -66,6 +66,11 @@ test-browser: binaries browser-client
 
 sim: ## Whole calls against the media plane, on virtual time
 	cargo test -p sfu -p lab --tests
+
+# The virtual part takes 3 minutes; without measured traces (TRACES_DIR) it runs those of the repository alone.
+lab: binaries browser-client ## Adaptation measured: virtual time, then real browsers (half an hour; SCENARIOS="5-0.5-5")
+	cargo run --release -p lab -- --document
+	node loadtest/browser/scenarios/lab.mjs $(SCENARIOS)
 
 bench: build-packages ## Cost per forwarded packet
 	cargo bench -p gateway

@@ -2,6 +2,7 @@
 //! Stories assert on them (`tests/stories`), and the lab measures them (`cargo run --release -p lab`).
 
 pub mod catalogue;
+pub mod document;
 pub mod metrics;
 pub mod outcome;
 pub mod plan;

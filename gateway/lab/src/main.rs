@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use anyhow::Context as _;
 use clap::Parser;
 use lab::catalogue::{measured_traces, plans};
+use lab::document;
 use lab::outcome::Outcome;
 use lab::plan::{Group, POLICIES, Plan, policy_name};
 use lab::summary::Summary;
@@ -37,6 +38,12 @@ struct Args {
     /// A folder of measured traces.
     #[arg(long, env = "TRACES_DIR", default_value = "../shared/traces")]
     traces: PathBuf,
+    /// Writes the tables into this document, too.
+    #[arg(long, num_args = 0..=1, default_missing_value = "loadtest/docs/results.md")]
+    document: Option<PathBuf>,
+    /// The most runs of one scenario.
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    runs: u64,
     /// The folder of the results.
     #[arg(long, env = "RESULTS_DIR", default_value = DEFAULT_DIR)]
     dir: PathBuf,
@@ -46,6 +53,9 @@ fn policy(name: &str) -> Result<AdaptationPolicy, String> {
     let found = POLICIES.into_iter().find(|policy| policy_name(*policy) == name);
     found.ok_or_else(|| format!("one of {}", POLICIES.map(policy_name).join(", ")))
 }
+
+/// What to type to get all of it again, real browsers included.
+const COMMAND: &str = "make lab";
 
 /// One run to do.
 struct Job {
@@ -64,9 +74,9 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let (summary, failures) = run(&args, &plans)?;
-    for table in Group::ALL.into_iter().filter_map(|group| summary.table(&plans, group)) {
-        println!("{table}");
-    }
+    let tables: Vec<String> =
+        Group::ALL.into_iter().flat_map(|group| summary.tables(&plans, group)).collect();
+    tables.iter().for_each(|table| println!("{table}"));
     let rows = summary.rows(&plans);
     let missed: Vec<_> = rows.iter().filter(|row| row.met == Some(false)).collect();
     println!(
@@ -78,7 +88,10 @@ fn main() -> anyhow::Result<()> {
         let target = row.target.map(|target| target.to_string()).unwrap_or_default();
         println!("missed: {}: {} {}, target {target}", row.what, row.value, row.unit);
     }
-    record(&args.dir, "lab", "make lab", rows)?;
+    if let Some(path) = &args.document {
+        document::write(path, COMMAND, &tables, &rows)?;
+    }
+    record(&args.dir, "lab", COMMAND, rows)?;
     anyhow::ensure!(failures.is_empty(), "runs that ended early:\n{}", failures.join("\n"));
     Ok(())
 }
@@ -106,7 +119,7 @@ fn run(args: &Args, plans: &[Plan]) -> anyhow::Result<(Summary, Vec<String>)> {
     let mut jobs = Vec::new();
     for (plan, of_plan) in plans.iter().enumerate() {
         for policy in &policies {
-            let runs = (0..of_plan.runs).map(|run| Job {
+            let runs = (0..of_plan.runs.min(args.runs)).map(|run| Job {
                 plan,
                 policy: *policy,
                 seed: args.seed + run,

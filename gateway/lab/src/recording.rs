@@ -17,6 +17,8 @@ pub struct LinkSample {
     pub at: Duration,
     /// What its downlink carries from now on; that of the shared link where it is behind one.
     pub capacity: Bitrate,
+    /// How many share that link at this moment, watchers and TCP transfers.
+    pub sharers: u32,
     /// What the gateway has sent to it, IP and UDP headers included.
     pub offered: DataSize,
     /// What everybody's traffic has brought to the link it is behind.
@@ -41,6 +43,14 @@ pub struct LinkSample {
     pub network: NetworkClass,
     /// What the gateway takes its network for.
     pub class: NetworkClass,
+}
+
+impl LinkSample {
+    /// What of the link is this participant's, where all that share it get the same.
+    #[must_use]
+    pub fn fair_capacity(&self) -> Bitrate {
+        Bitrate::bps(self.capacity.as_bps() / u64::from(self.sharers.max(1)))
+    }
 }
 
 /// A picture that was shown.

@@ -26,36 +26,21 @@ impl Summary {
         self.figures.entry((plan, place(policy))).or_default().merge(figures);
     }
 
-    /// The table of a group, or nothing where nothing of it was run.
+    /// The tables of a group, what was seen and what links and voices were like, or nothing where nothing of
+    /// it was run.
     #[must_use]
-    pub fn table(&self, plans: &[Plan], group: Group) -> Option<String> {
-        let of_group: Vec<(String, &Figures)> = self
-            .figures
-            .iter()
-            .filter(|((plan, _), _)| plans[*plan].group == group)
+    pub fn tables(&self, plans: &[Plan], group: Group) -> Vec<String> {
+        let of_group = self.figures.iter().filter(|((plan, _), _)| plans[*plan].group == group);
+        let mut rows: Vec<(String, Figures)> = of_group
             .map(|((plan, policy), figures)| {
-                (format!("{}, {}", plans[*plan].name, policy_name(POLICIES[*policy])), figures)
+                (format!("{}, {}", plans[*plan].name, policy_name(POLICIES[*policy])), figures.clone())
             })
             .collect();
         let whole = self.group_figures(plans, group);
-        let whole = whole.iter().map(|(policy, figures)| (format!("all, {}", policy_name(*policy)), figures));
-        let rows: Vec<(String, &Figures)> = of_group.into_iter().chain(whole).collect();
-        if rows.is_empty() {
-            return None;
-        }
-        let columns: Vec<Figure> = Figure::ALL
-            .iter()
-            .copied()
-            .filter(|figure| rows.iter().any(|(_, figures)| figures.get(*figure).is_some()))
-            .collect();
-        let mut headings = vec![group.title().to_owned()];
-        headings.extend(columns.iter().map(|figure| heading(*figure)));
-        let cells = rows.into_iter().map(|(name, figures)| {
-            let values = columns.iter().map(|figure| figures.get(*figure).map(short).unwrap_or_default());
-            std::iter::once(name).chain(values).collect::<Vec<_>>()
-        });
-        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-        Some(table::render(&headings, &cells.collect::<Vec<_>>()))
+        rows.extend(whole.into_iter().map(|(policy, all)| (format!("all, {}", policy_name(policy)), all)));
+        let border = Figure::ALL.iter().position(|figure| *figure == Figure::Overload).unwrap_or_default();
+        let (sight, others) = Figure::ALL.split_at(border);
+        [sight, others].into_iter().filter_map(|figures| part(group, figures, &rows)).collect()
     }
 
     fn group_figures(&self, plans: &[Plan], group: Group) -> Vec<(AdaptationPolicy, Figures)> {
@@ -97,7 +82,7 @@ impl Summary {
         rows
     }
 
-    /// Ours against the yardsticks, over all traces.
+    /// Ours against the yardsticks, over all traces. Whatever the policy, nothing moves while a link is dark.
     fn comparisons(&self, plans: &[Plan]) -> Vec<Row> {
         let mut of_policy: BTreeMap<usize, Figures> = BTreeMap::new();
         for ((plan, policy), figures) in &self.figures {
@@ -116,7 +101,7 @@ impl Summary {
             Some(Row::new(what, value, "x").against(target))
         };
         [
-            compare("freeze time", Figure::Freeze, AdaptationPolicy::FixedByClass, Target::AtMost(0.5)),
+            compare("freeze time", Figure::FreezeBeyond, AdaptationPolicy::FixedByClass, Target::AtMost(0.5)),
             compare("rung switches", Figure::Switches, AdaptationPolicy::BandwidthOnly, Target::AtMost(0.5)),
             compare("HD time", Figure::Hd, AdaptationPolicy::BandwidthOnly, Target::AtLeast(0.9)),
         ]
@@ -126,11 +111,18 @@ impl Summary {
     }
 }
 
-fn heading(figure: Figure) -> String {
-    match figure.unit() {
-        "" => figure.title().to_owned(),
-        unit => format!("{} {unit}", figure.title()),
-    }
+/// Some columns of the table of a group.
+fn part(group: Group, figures: &[Figure], rows: &[(String, Figures)]) -> Option<String> {
+    let is_there = |figure: &&Figure| rows.iter().any(|(_, of_row)| of_row.get(**figure).is_some());
+    let columns: Vec<Figure> = figures.iter().filter(is_there).copied().collect();
+    let mut headings = vec![group.title()];
+    headings.extend(columns.iter().map(|figure| figure.heading()));
+    let cells = rows.iter().map(|(name, of_row)| {
+        let values = columns.iter().map(|figure| of_row.get(*figure).map(short).unwrap_or_default());
+        std::iter::once(name.clone()).chain(values).collect::<Vec<_>>()
+    });
+    let cells: Vec<_> = cells.collect();
+    (!columns.is_empty() && !cells.is_empty()).then(|| table::render(&headings, &cells))
 }
 
 fn row(of: &str, policy: AdaptationPolicy, figure: Figure, figures: &Figures, target: Target) -> Option<Row> {

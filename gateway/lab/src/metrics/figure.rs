@@ -18,7 +18,7 @@ pub enum Gathering {
 }
 
 macro_rules! figures {
-    ($($name:ident: $title:literal, $unit:literal, $gathering:ident, $text:literal;)+) => {
+    ($($name:ident: $title:literal, $unit:literal, $heading:literal, $gathering:ident, $text:literal;)+) => {
         /// Something that is measured of a flow.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Figure {
@@ -29,10 +29,16 @@ macro_rules! figures {
             /// All of them, in the order of tables.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// Its heading.
+            /// Its name.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)+ }
+            }
+
+            /// Its heading where many columns stand side by side.
+            #[must_use]
+            pub const fn heading(self) -> &'static str {
+                match self { $(Self::$name => $heading,)+ }
             }
 
             /// Its unit.
@@ -57,65 +63,65 @@ macro_rules! figures {
 }
 
 figures! {
-    Freeze: "freeze", "%", Mean,
+    Freeze: "freeze", "%", "freeze %", Mean,
         "Time in freezes, libwebrtc's rule over shown pictures: an interval longer than 3 times the average of the last 30 and than the average + 150 ms counts as a whole; over the time since the first picture.";
-    FreezeBeyond: "freeze beyond outages", "%", Mean,
+    FreezeBeyond: "freeze beyond outages", "%", "beyond %", Mean,
         "The same without the part of each freeze in which a link carried nothing.";
-    LongestFreeze: "longest freeze", "s", Highest,
+    LongestFreeze: "longest freeze", "s", "longest s", Highest,
         "The longest freeze.";
-    LongestFreezeBeyond: "longest beyond outages", "s", Highest,
+    LongestFreezeBeyond: "longest beyond outages", "s", "beyond s", Highest,
         "The longest freeze, less the part of it in which a link carried nothing.";
-    Hd: "HD", "%", Mean,
+    Hd: "HD", "%", "HD %", Mean,
         "Seconds since the join at whose end a picture of 720 lines stands.";
-    HdCeiling: "HD ceiling", "%", Mean,
+    HdCeiling: "HD ceiling", "%", "ceiling %", Mean,
         "Seconds since the join in which both links carry 1.9 Mbit/s: what HD, a voice and their headers take.";
-    HdFullRate: "HD at 24 fps", "%", Mean,
+    HdFullRate: "HD at 24 fps", "%", "24 fps %", Mean,
         "Those of the HD seconds in which 24 pictures or more were shown.";
-    HdWhenEligible: "HD when eligible", "%", Mean,
+    HdWhenEligible: "HD when eligible", "%", "eligible %", Mean,
         "HD seconds among those in which both networks are HD-grade and both links carry 2.5 Mbit/s.";
-    TimeToHd: "time to HD", "s", P95,
+    TimeToHd: "time to HD", "s", "to HD s", P95,
         "From the join to the first picture of 720 lines, where the links carry HD in the first 6 s.";
-    BackToHd: "back to HD", "s", Highest,
+    BackToHd: "back to HD", "s", "back s", Highest,
         "From the rise that the schedule names to the beginning of the first second of 720 lines with 24 pictures or more.";
-    FloorMedian: "back to floor p50", "s", Median,
+    FloorMedian: "back to floor p50", "s", "floor p50", Median,
         "From the second in which both links carry 1 Mbit/s again to the first picture of 480 lines, where less was shown.";
-    FloorP95: "back to floor p95", "s", P95,
+    FloorP95: "back to floor p95", "s", "floor p95", P95,
         "The same, for the slowest in twenty.";
-    Switches: "switches", "/min", Mean,
+    Switches: "switches", "/min", "switch/min", Mean,
         "Changes of the lines that are shown.";
-    Flips: "HD flips", "/min", Mean,
+    Flips: "HD flips", "/min", "flip/min", Mean,
         "Changes of HD permission as told to the subscriber, after the first grant.";
-    Overload: "overload", "%", Mean,
+    Overload: "overload", "%", "over %", Mean,
         "Seconds in which more was sent than the subscriber's link carried.";
-    Excess: "longest over 1.5x", "ms", Highest,
+    Excess: "longest over 1.5x", "ms", ">1.5x ms", Highest,
         "The longest time on end in which every tenth of a second more than 1.5 times the capacity was sent, outages left out.";
-    Downgrade: "downgrade p95", "ms", P95,
+    Downgrade: "downgrade p95", "ms", "down ms", P95,
         "From a step of the capacity below what was sent in the second before, to the beginning of the first half second in which no more is sent than the link carries.";
-    Queue: "queue p95", "ms", Mean,
+    Queue: "queue p95", "ms", "queue ms", Mean,
         "What a packet would wait for its turn, looked at every 50 ms.";
-    Drops: "link drops", "%", Mean,
+    Drops: "link drops", "%", "drop %", Mean,
         "Packets that the queue of the link refused.";
-    Utilisation: "utilisation", "%", Mean,
+    Utilisation: "utilisation", "%", "used %", Mean,
         "Sent over what could be: the capacity, at most 1.9 Mbit/s. In seconds 8 s or more after the join and after any change of capacity by a tenth; where there are none, in all.";
-    Concealed: "voice concealed", "%", Mean,
+    Concealed: "voice concealed", "%", "conceal %", Mean,
         "Time in which the voice was filled in, over the time since it was first heard.";
-    ConcealedBeyond: "concealed beyond outages", "%", Mean,
+    ConcealedBeyond: "concealed beyond outages", "%", "beyond %", Mean,
         "The same without what lies in outages.";
-    LongestGap: "longest gap", "ms", Highest,
+    LongestGap: "longest gap", "ms", "gap ms", Highest,
         "The longest gap of the voice, outages left out.";
-    OpinionP5: "MOS p5", "", Lowest,
-        "The E-model's score of the voice, of windows of 5 s; one window in twenty is at most so good.";
-    KeyFrameRequests: "PLI", "", Mean,
+    OpinionP5: "MOS p5", "", "MOS p5", Lowest,
+        "The E-model's score of the voice, of windows of 5 s without an outage; one window in twenty is at most so good.";
+    KeyFrameRequests: "PLI", "", "PLI", Mean,
         "Key frames that the subscriber asked for.";
-    VoiceBack: "voice back", "ms", Highest,
+    VoiceBack: "voice back", "ms", "voice ms", Highest,
         "From the end of an outage of 500 ms or more to the end of the gap in the voice.";
-    PictureBack: "picture back", "ms", Highest,
+    PictureBack: "picture back", "ms", "picture ms", Highest,
         "From the end of an outage to the next picture.";
-    EstimateBack: "estimate back", "s", Highest,
+    EstimateBack: "estimate back", "s", "est. s", Highest,
         "From the end of an outage to 80 % of the estimate before it.";
-    Fairness: "Jain", "", Lowest,
+    Fairness: "Jain", "", "Jain", Lowest,
         "Jain's index of what the flows that share a link are sent while all of them are there.";
-    TcpShare: "TCP share", "%", Mean,
+    TcpShare: "TCP share", "%", "TCP %", Mean,
         "What a TCP transfer got of the shared link while it lasted.";
 }
 

@@ -31,6 +31,8 @@ pub(super) struct LinkUse {
     pub(super) sent: Vec<f64>,
     pub(super) sent_by_all: Vec<f64>,
     pub(super) carried: Vec<f64>,
+    /// Of what is carried, the part that is this flow's where all get the same.
+    fair: Vec<f64>,
     queue_ms: Vec<f64>,
     packets: (u64, u64),
 }
@@ -51,6 +53,11 @@ impl LinkUse {
             sent: bits(|sample| sample.offered.as_bytes()),
             sent_by_all: bits(|sample| sample.offered_by_all.as_bytes()),
             carried: of_call.iter().take(of_call.len().saturating_sub(1)).map(|one| carried(&one)).collect(),
+            fair: of_call
+                .iter()
+                .take(of_call.len().saturating_sub(1))
+                .map(|one| one.fair_capacity().as_bps() as f64 * STEP.as_secs_f64())
+                .collect(),
             queue_ms: of_call
                 .iter()
                 .filter_map(|one| one.queue)
@@ -123,7 +130,7 @@ impl LinkUse {
         let ratio = |starts: &mut dyn Iterator<Item = usize>| {
             let (mut used, mut usable) = (0.0, 0.0);
             for from in starts {
-                let most = sum(&self.carried[from..from + SECOND]).min(demand);
+                let most = sum(&self.fair[from..from + SECOND]).min(demand);
                 used += sum(&self.sent[from..from + SECOND]).min(most);
                 usable += most;
             }

@@ -164,7 +164,7 @@ fn measure_voice(flow: &Flow, outages: &[Stretch], figures: &mut Figures) {
     figures.note(Figure::ConcealedBeyond, percent(voice::concealed_share(flow, outages)));
     let longest = voice::gaps(flow).into_iter().map(|gap| voice::beyond(gap, outages)).max();
     figures.note(Figure::LongestGap, longest.unwrap_or_default().as_secs_f64() * 1e3);
-    figures.note(Figure::OpinionP5, voice::mean_opinion_p5(flow));
+    figures.note(Figure::OpinionP5, voice::mean_opinion_p5(flow, outages));
 }
 
 fn minutes(flow: &Flow) -> f64 {

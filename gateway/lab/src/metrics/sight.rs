@@ -102,13 +102,13 @@ pub(super) fn possible_seconds(flow: &Flow) -> Vec<bool> {
     least_rates(flow).into_iter().map(|kbps| kbps >= DEMAND.as_kbps()).collect()
 }
 
-/// The least that both links carried in each second.
+/// The least that both links carried in each second; of a shared link, an equal share.
 pub(super) fn least_rates(flow: &Flow) -> Vec<u64> {
     let rates = |links: &[crate::recording::LinkSample], from: Duration, is_uplink: bool| {
         let first = links.partition_point(|sample| sample.at < from);
         let end = links.partition_point(|sample| sample.at < from + SECOND);
         let rate = |sample: &crate::recording::LinkSample| {
-            if is_uplink { sample.uplink_capacity } else { sample.capacity }
+            if is_uplink { sample.uplink_capacity } else { sample.fair_capacity() }
         };
         links[first..end].iter().map(|sample| rate(sample).as_kbps()).min().unwrap_or_default()
     };

@@ -31,11 +31,17 @@ pub(super) fn beyond(stretch: Stretch, holes: &[Stretch]) -> Duration {
     stretch.length().saturating_sub(within)
 }
 
-/// One window in twenty sounded at most so well.
-pub(super) fn mean_opinion_p5(flow: &Flow) -> Option<f64> {
+/// One window in twenty sounded at most so well; windows in which a link carried nothing are left out.
+pub(super) fn mean_opinion_p5(flow: &Flow, holes: &[Stretch]) -> Option<f64> {
     let first = flow.first_voice?;
     let count = (flow.ended.saturating_sub(first).as_secs() / WINDOW.as_secs()) as u32;
-    let scores: Vec<f64> = (0..count).map(|number| mean_opinion(flow, first + number * WINDOW)).collect();
+    let windows = (0..count).map(|number| first + number * WINDOW);
+    let is_dark = |from: Duration| {
+        let window = Stretch { from, until: from + WINDOW };
+        holes.iter().any(|hole| window.overlap(*hole) > Duration::ZERO)
+    };
+    let scores: Vec<f64> =
+        windows.filter(|from| !is_dark(*from)).map(|from| mean_opinion(flow, from)).collect();
     quantile(&scores, 0.05)
 }
 

@@ -150,6 +150,10 @@ impl Browser {
         }
     }
 
+    pub(super) fn shows_tiles(&self) -> bool {
+        self.tile_lines > 0
+    }
+
     /// Shows all others in tiles of so many lines; none hides them.
     pub(super) fn resize_tiles(&mut self, lines: u16) {
         self.tile_lines = lines;

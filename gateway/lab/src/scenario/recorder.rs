@@ -57,6 +57,7 @@ impl Scenario {
         Some(LinkSample {
             at: now - self.origin,
             capacity,
+            sharers: person.behind.map_or(1, |place| self.sharers(place)),
             offered: person.sent_to,
             offered_by_all: stats.offered_size,
             packets: stats.offered,
@@ -70,6 +71,16 @@ impl Scenario {
             network: person.network,
             class: browser.network_class(),
         })
+    }
+
+    /// Those in the call behind a shared link whose tiles are shown, and the transfers that go on.
+    fn sharers(&self, bottleneck: usize) -> u32 {
+        let watches = |person: &&Person| match &person.stage {
+            Stage::InCall(browser) => person.behind == Some(bottleneck) && browser.shows_tiles(),
+            Stage::Outside | Stage::Gone => false,
+        };
+        let transfers = self.transfers.iter().filter(|flow| flow.bottleneck == bottleneck && !flow.is_done());
+        (self.people.iter().filter(watches).count() + transfers.count()) as u32
     }
 
     /// All that was written down.

@@ -82,6 +82,11 @@ impl TcpFlow {
         DataSize::bytes(self.expected * SEGMENT.as_bytes())
     }
 
+    /// Whether everything has arrived.
+    pub(super) fn is_done(&self) -> bool {
+        self.expected >= self.length
+    }
+
     /// A segment has come out of the bottleneck.
     pub(super) fn handle_segment(&mut self, now: Instant, number: u64) {
         if number == self.expected {

@@ -77,7 +77,9 @@ impl UplinkControl {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.sent.insert(sequence, Sent { at: now, size: DataSize::bytes(size as u64), is_probe });
-        self.sent.retain(|_, sent| now - sent.at < HISTORY);
+        while self.sent.first_key_value().is_some_and(|(_, sent)| now - sent.at >= HISTORY) {
+            self.sent.pop_first();
+        }
         sequence as u16
     }
 
