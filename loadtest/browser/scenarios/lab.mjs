@@ -1,6 +1,7 @@
 // The browser half of the lab: the schedules on which others were measured, and pairs of traces under three policies.
 //
-//   node scenarios/lab.mjs [NAME…]     the runs whose scenario has one of the names; all of them take half an hour
+//   node scenarios/lab.mjs [NAME…]     the runs whose scenario has one of the names; all of them take half an hour;
+//                                      two-makers is the test with Chromium and Firefox, for its figures
 //   RUNS=1                             runs of each schedule, 3 unless told otherwise
 //   POLICIES="two_loop …"              policies on the traces
 //   SHORT=1                            a third of the time, to try the lab itself: its figures mean nothing
@@ -8,6 +9,7 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { COLUMNS, SERIES, seriesOf } from "../src/lab/figures.mjs";
 import { plansNamed } from "../src/lab/plans.mjs";
@@ -16,6 +18,7 @@ import { runPlan } from "../src/lab/run.mjs";
 import { LEAST_CAMERA_FPS, targetOf } from "../src/lab/targets.mjs";
 import { writeDocument } from "../src/lab-document.mjs";
 import { writePage } from "../src/lab-page.mjs";
+import { Program } from "../src/program.mjs";
 import { Results } from "../src/results.mjs";
 import { resultsFolder } from "../src/results-folder.mjs";
 
@@ -26,7 +29,10 @@ const folder = join(resultsFolder, "lab");
 const runs = Number(process.env.RUNS ?? 3);
 const short = process.env.SHORT ? 3 : 1;
 const policies = (process.env.POLICIES ?? "two_loop fixed_by_class bandwidth_only").split(/\s+/);
-const plans = await plansNamed(process.argv.slice(2), short);
+const TWO_MAKERS = "two-makers";
+const named = process.argv.slice(2);
+const withTwoMakers = named.length === 0 || named.includes(TWO_MAKERS);
+const plans = named.length > 0 && named.every((name) => name === TWO_MAKERS) ? [] : await plansNamed(named.filter((name) => name !== TWO_MAKERS), short);
 
 // Policies take turns, so that what changes on the machine meanwhile meets all of them.
 const queue = plans.flatMap((plan) => {
@@ -34,6 +40,7 @@ const queue = plans.flatMap((plan) => {
   return turns.map((policy, turn) => ({ plan, policy, number: plan.stepped ? turn + 1 : 1 }));
 });
 const secondsOf = ({ plan }) => plan.seconds + AROUND_A_RUN;
+const TWO_MAKERS_SECONDS = withTwoMakers ? 100 : 0;
 const build = `${process.env.TVG_PROFILE ?? "debug"} build${process.env.SHORT ? ", SHORT" : ""}`;
 const results = new Results("lab", `make lab (${build})`);
 const done = [];
@@ -55,12 +62,22 @@ for (const [index, next] of queue.entries()) {
   for (const each of new Set(done.filter((run) => run.plan === plan).map((run) => run.policy))) report(plan, each);
   await results.write({ print: false });
 }
+if (withTwoMakers) await twoMakers();
 if (compare()) await results.write({ print: false });
 console.log(`plots: ${await writePage()}`);
 if (!process.env.SHORT) console.log(`document: ${await writeDocument()}`);
 if (failures.length > 0) {
-  console.error(`runs that ended early:\n${failures.join("\n")}`);
+  console.error(`runs that failed or ended early:\n${failures.join("\n")}`);
   process.exitCode = 1;
+}
+
+/** The test writes its figures itself. */
+async function twoMakers() {
+  console.log(`[last, about ${minutes([])} min left] ${TWO_MAKERS}: Chromium and Firefox in one room, the downlink of each drops in turn`);
+  const test = new Program(TWO_MAKERS, process.execPath, ["--test", fileURLToPath(new URL("../tests/firefox.test.mjs", import.meta.url))]);
+  const [code] = await test.exited;
+  console.log(test.output.split("\n").filter((line) => /^(#   |(not )?ok )/.test(line)).map((line) => `  ${line}`).join("\n"));
+  if (code !== 0) failures.push(`${TWO_MAKERS}: ${test.output.match(/^not ok .*/gm)?.join(", ") ?? code}`);
 }
 
 async function take({ record, figures }, { plan, policy, number }) {
@@ -77,7 +94,7 @@ function wordFor(policy) {
 }
 
 function minutes(list) {
-  return Math.ceil(list.reduce((sum, one) => sum + secondsOf(one), 0) / 60);
+  return Math.ceil(list.reduce((sum, one) => sum + secondsOf(one), TWO_MAKERS_SECONDS) / 60);
 }
 
 function summary(figures) {

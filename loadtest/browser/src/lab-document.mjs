@@ -69,7 +69,7 @@ function sectionOf(rows, command, machine) {
   return [
     "## Real browsers",
     "",
-    `Chromium on both ends, the real gateway, links emulated between network namespaces; ${machine ?? "two cores"}, everything on the same machine. Command: \`${command}\`.`,
+    `Chromium on both ends, the real gateway, links emulated between network namespaces; ${machine ?? "two cores"}, everything on the same machine. Commands: ${command.split("\n").map((one) => `\`${one}\``).join(", ")}.`,
     "**Bold** misses its target. Where there are several runs the figure is the worst of them if it has a target, else their median. The second figure of a pair, behind the stroke, leaves outages of the link out.",
     "",
     ...(schedules.length === 0 ? [] : ["### Schedules", "", ...scheduleTables(schedules, cells)]),
