@@ -21,7 +21,7 @@ pub struct LinkSample {
     pub sharers: u32,
     /// What the gateway has sent to it, IP and UDP headers included.
     pub offered: DataSize,
-    /// What everybody's traffic has brought to the link it is behind.
+    /// What the gateway has sent to all who share the link it is behind; TCP transfers are not its doing.
     pub offered_by_all: DataSize,
     /// Packets that were brought to that link, and those that its queue refused.
     pub packets: u64,

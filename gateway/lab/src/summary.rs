@@ -144,6 +144,8 @@ fn round(value: f64) -> f64 {
 
 /// As many digits as a table of many columns bears.
 fn short(value: f64) -> String {
+    // A sum of nothing is a negative zero.
+    let value = value + 0.0;
     match value.abs() {
         size if size >= 10.0 => format!("{value:.0}"),
         size if size >= 1.0 || size == 0.0 => number((value * 10.0).round() / 10.0),

@@ -127,7 +127,8 @@ fn paused() -> Plan {
             .hide_tiles(WATCHERS[1], false)
             .run_for(secs(60))
     };
-    plan("5.8-paused", act).watched_by(&WATCHERS[..3]).equals_until(120)
+    // Whoever hides a tile sees no freeze in it, so the others are judged.
+    plan("5.8-paused", act).watched_by(&[WATCHERS[0], WATCHERS[2]]).equals_until(120)
 }
 
 pub(super) fn plans() -> Vec<Plan> {

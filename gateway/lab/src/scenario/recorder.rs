@@ -59,7 +59,7 @@ impl Scenario {
             capacity,
             sharers: person.behind.map_or(1, |place| self.sharers(place)),
             offered: person.sent_to,
-            offered_by_all: stats.offered_size,
+            offered_by_all: self.sent_over(index),
             packets: stats.offered,
             dropped: stats.queue_full,
             queue,
@@ -71,6 +71,13 @@ impl Scenario {
             network: person.network,
             class: browser.network_class(),
         })
+    }
+
+    /// What the gateway has sent over the link that this participant is behind, to whomever.
+    fn sent_over(&self, index: usize) -> DataSize {
+        let person = &self.people[index];
+        let Some(place) = person.behind else { return person.sent_to };
+        self.people.iter().filter(|other| other.behind == Some(place)).map(|other| other.sent_to).sum()
     }
 
     /// Those in the call behind a shared link whose tiles are shown, and the transfers that go on.
