@@ -248,6 +248,8 @@ impl CongestionController {
     pub fn pace(&self) -> Pace {
         let target = self.estimate().target;
         let (headroom, burst, repair) = match self.state() {
+            // A key frame at twice the rate would be a queue that voice waits in.
+            LinkState::Steady if self.rate.is_near_capacity() => (NEAR_CAPACITY, CAREFUL_BURST, 0.25),
             LinkState::Starting | LinkState::Steady => (2.0, STEADY_BURST, 0.25),
             LinkState::Recovering => (1.25, CAREFUL_BURST, 0.2),
             LinkState::Overusing | LinkState::FeedbackLate => (1.0, CAREFUL_BURST, 0.1),
@@ -476,6 +478,9 @@ const STEADY_BURST: Duration = Duration::from_millis(15);
 
 /// And while a queue is to be avoided.
 const CAREFUL_BURST: Duration = Duration::from_millis(5);
+
+/// On a link that is known to carry no more than the target, what comes at once still has to come soon.
+const NEAR_CAPACITY: f64 = 1.3;
 
 /// Loss that no queue explains, and a pace that meets a policer without bursts.
 const NOTABLE_LOSS: f64 = 0.02;

@@ -13,6 +13,8 @@ pub(crate) struct QueueDelay {
     base: Option<Base>,
     /// How much the delay changes from one packet to the next, smoothed, in milliseconds.
     jitter: f64,
+    /// The last time that the delay grew by much from one packet to the next, and by how many milliseconds.
+    jumped: Option<(Duration, f64)>,
     /// Since when the standing queue has been the same.
     plateau: Option<(Duration, Duration)>,
 }
@@ -41,6 +43,9 @@ impl QueueDelay {
             Some(base) => Base { current: base.current.min(delay), ..base },
         });
         if let Some((_, last)) = self.recent.back() {
+            if delay - last > JUMP {
+                self.jumped = Some((packet.sent, delay - last));
+            }
             self.jitter += ((delay - last).abs() - self.jitter) / JITTER_SMOOTHING;
         }
         if self.recent.len() == MOST_RECENT {
@@ -57,8 +62,8 @@ impl QueueDelay {
         self.above_base(last)
     }
 
-    /// Whether all packets of the last while met the same delay, beyond the least one: nobody's queue stands
-    /// that still.
+    /// Whether the delay jumped and has been the same since: a queue grows packet by packet, a path changes at
+    /// once.
     pub(crate) fn is_flat(&self) -> bool {
         let Some((last_sent, _)) = self.recent.back() else { return false };
         let recent =
@@ -66,9 +71,14 @@ impl QueueDelay {
         let least = recent().fold(f64::INFINITY, |least, (_, delay)| least.min(*delay));
         let most = recent().fold(0.0_f64, |most, (_, delay)| most.max(*delay));
         let spans = self.recent.front().is_some_and(|(sent, _)| last_sent.saturating_sub(*sent) >= FLAT_FOR);
-        (spans || self.recent.len() == MOST_RECENT)
+        let standing = self.standing().as_secs_f64() * 1e3;
+        let jumped = self.jumped.is_some_and(|(at, by)| {
+            last_sent.saturating_sub(at) <= JUMPED_LATELY && by >= standing * MOST_OF_IT
+        });
+        jumped
+            && (spans || self.recent.len() == MOST_RECENT)
             && most - least <= FLATNESS.max(self.jitter * 2.0)
-            && self.standing() > FLAT
+            && standing > FLAT.as_secs_f64() * 1e3
     }
 
     /// The queue that the newest packet met.
@@ -129,6 +139,15 @@ const FLAT: Duration = Duration::from_millis(15);
 
 /// and lasts longer than any picture's burst.
 const LONGEST_PLATEAU: Duration = Duration::from_secs(2);
+
+/// Milliseconds from one packet to the next that no packet takes on a link worth a picture,
+const JUMP: f64 = 25.0;
+
+/// this lately,
+const JUMPED_LATELY: Duration = Duration::from_secs(3);
+
+/// and so much of the whole difference.
+const MOST_OF_IT: f64 = 0.6;
 
 /// Voice and pictures of this time, or the newest packets of a fast flow,
 const FLAT_FOR: Duration = Duration::from_millis(250);

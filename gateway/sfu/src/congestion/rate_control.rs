@@ -178,6 +178,11 @@ impl RateControl {
         &self.capacity
     }
 
+    /// Whether the link has filled up near the target.
+    pub(crate) fn is_near_capacity(&self) -> bool {
+        self.capacity.is_near(self.target)
+    }
+
     /// What is known of this network from before.
     pub(crate) fn remember_capacity(&mut self, capacity: LinkCapacity) {
         self.capacity = capacity;

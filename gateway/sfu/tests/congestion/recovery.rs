@@ -196,3 +196,23 @@ fn lesson_5_silence_stops_video_and_nothing_is_replayed() {
         hold!(most <= Some(Bitrate::mbps(5)), "{most:?}");
     }
 }
+
+#[test]
+fn a_prior_that_is_far_too_high_is_corrected_for_good() {
+    for seed in seeds(61) {
+        for capacity in [200, 300, 500] {
+            let world = World::new(link_of(kbps(capacity)), seed).flow(Source::camera(), hd_grade()).run(40);
+            world.trace(0, 0, 40_000);
+            let fits = world.settles_under(0, kbps(capacity), 0);
+            let most = world.slices(0, 2_000, 40_000).iter().map(|slice| slice.target).max();
+            let queue = world.link_delay_p95(2_000, 40_000);
+            let concealed = world.concealed(0, 2_000, 40_000);
+            let story = format!("{capacity} kbit/s, seed {seed}");
+            figure("a high prior", &story, (fits, most, queue, concealed));
+            hold!(fits <= ms(1_000), "{story}: {fits:?}");
+            hold!(most <= Some(kbps(capacity).scaled(1.15)), "{story}: {most:?}");
+            hold!(queue <= ms(100), "{story}: {queue:?}");
+            hold!(concealed <= 0.5, "{story}: {concealed}");
+        }
+    }
+}

@@ -47,6 +47,8 @@ fn judge(story: &str, columns: &Columns) {
     hold!(columns.dropped <= 1.0, "{story}: {columns:?}");
     hold!(columns.queue <= ms(150), "{story}: {columns:?}");
     hold!(columns.voice_concealed <= 0.3, "{story}: {columns:?}");
+    hold!(columns.voice_delay <= ms(300), "{story}: {columns:?}");
+    hold!(columns.key_frames <= 3, "{story}: {columns:?}");
     hold!(columns.hd_after <= ms(2_500), "{story}: {columns:?}");
     hold!(columns.hd_share >= 0.98, "{story}: {columns:?}");
 }
