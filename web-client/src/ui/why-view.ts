@@ -101,7 +101,7 @@ function card(one: Explanation, room: InCall["room"], words: Words): VNode {
 
 function facts({ gets, for_ms }: PairDecision, words: Words): string {
   const parts =
-    gets.lines === 0
+    gets.lines === 0 || gets.frame_rate === 0
       ? []
       : [words.why.lines(gets.lines), words.why.frames(gets.frame_rate), words.why.rate(gets.price_bps)];
   return [...parts, words.why.since(for_ms)].join(" · ");

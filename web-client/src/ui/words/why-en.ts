@@ -28,7 +28,7 @@ export const whyEn: WhyWords = {
     classes: "not on these two networks",
     permission: "HD is not permitted yet",
     tile: "the window is too small for it",
-    publisher: "they cannot send it at present",
+    publisher: "not sent at present",
   },
   top: "This is the most that this window can show.",
   next: (rung, needs, missing) =>
