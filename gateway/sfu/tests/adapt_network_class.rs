@@ -1,7 +1,5 @@
-//! The verdict on a network: what each kind of evidence is worth, how long a change takes, and how true
-//! the verdict is along recorded drives.
+//! The verdict on a network: what each kind of evidence is worth, and how long a change takes.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use protocol::attestation::AttestedClaim;
@@ -484,74 +482,4 @@ fn no_claim_of_the_page_or_shell_proves_5g() {
             }
         }
     }
-}
-
-fn traces() -> Option<PathBuf> {
-    let folder = std::env::var_os("TRACES_DIR")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/traces"));
-    folder.is_dir().then_some(folder)
-}
-
-fn labels(path: &PathBuf) -> Vec<NetworkClass> {
-    let text = std::fs::read_to_string(path).expect("a readable trace");
-    let class = |line: &str| {
-        let word = line.split(',').nth(2)?.to_owned();
-        NetworkClass::ALL.into_iter().find(|class| class.as_str() == word)
-    };
-    text.lines().skip(1).filter_map(class).collect()
-}
-
-/// Seconds in which the label had been the same for longer than any dwell, and those with the right verdict.
-fn replay(labels: &[NetworkClass], evidence: fn(NetworkClass) -> Says) -> (usize, usize) {
-    let (mut settled, mut right, mut stable) = (0, 0, 0);
-    let mut story = Story::new();
-    for (index, label) in labels.iter().enumerate() {
-        stable = if index > 0 && labels[index - 1] == *label { stable + 1 } else { 0 };
-        story.run(1, &[evidence(*label), Stun(900)]);
-        if stable > 5 {
-            settled += 1;
-            right += usize::from(story.class() == *label);
-        }
-    }
-    (settled, right)
-}
-
-#[test]
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn recorded_drives_are_classified_right() {
-    let Some(folder) = traces() else {
-        println!("SKIPPED: no traces; set TRACES_DIR");
-        return;
-    };
-    let mut seen = 0;
-    for entry in std::fs::read_dir(&folder).expect("a readable folder").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !(name.starts_with("ucc_") && name.ends_with(".csv")) {
-            continue;
-        }
-        let (settled, right) = replay(&labels(&entry.path()), WeChat);
-        println!("{name}: {right} of {settled} settled seconds right");
-        assert!(right as f64 >= 0.98 * settled as f64, "{name}: {right} of {settled}");
-        seen += settled;
-    }
-    println!("{seen} settled seconds in all");
-}
-
-#[test]
-fn a_synthetic_drive_is_classified_right() {
-    let segments = [
-        (FiveG, 40),
-        (FourG, 4),
-        (FiveG, 30),
-        (FourG, 25),
-        (ThreeG, 20),
-        (FourG, 2),
-        (ThreeG, 15),
-        (FiveG, 60),
-    ];
-    let labels: Vec<NetworkClass> =
-        segments.into_iter().flat_map(|(class, seconds)| std::iter::repeat_n(class, seconds)).collect();
-    let (settled, right) = replay(&labels, WeChat);
-    assert!(settled > 100 && right == settled, "{right} of {settled}");
 }

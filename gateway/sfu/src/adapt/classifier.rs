@@ -100,6 +100,8 @@ pub struct NetworkClassifier {
     vpn_by_cost: bool,
     in_trouble: bool,
     first_evidence: Option<Instant>,
+    /// A source has said something else than before: what comes is no longer the pieces of a first verdict.
+    is_contradictory: bool,
     network_changed: Option<Instant>,
     verdict: Verdict,
     pending: Option<Pending>,
@@ -144,6 +146,7 @@ impl NetworkClassifier {
             vpn_by_cost: false,
             in_trouble: false,
             first_evidence: None,
+            is_contradictory: false,
             network_changed: None,
             verdict: Verdict::NONE,
             pending: None,
@@ -315,7 +318,8 @@ impl NetworkClassifier {
 
     fn learn(&mut self, evidence: Evidence) {
         self.first_evidence.get_or_insert(evidence.heard);
-        self.evidence[evidence.source.index()] = Some(evidence);
+        let before = self.evidence[evidence.source.index()].replace(evidence);
+        self.is_contradictory |= before.is_some_and(|before| before.class != evidence.class);
     }
 
     fn forget(&mut self, source: EvidenceSource) {
@@ -417,7 +421,8 @@ impl NetworkClassifier {
         let within = |since: Option<Instant>, window: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) <= window)
         };
-        if within(self.first_evidence, FIRST_VERDICT_WINDOW) {
+        let is_first = within(self.first_evidence, FIRST_VERDICT_WINDOW);
+        if is_first && !(self.is_contradictory && direction == Direction::Up) {
             return true;
         }
         let on_another_network = within(self.network_changed, HANDOVER_SKEW)
