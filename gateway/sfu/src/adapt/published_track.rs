@@ -82,6 +82,7 @@ impl Track {
         self.has_begun |= measures.iter().any(|measure| measure.alive);
         let is_short = measures.iter().any(|measure| measure.stalled);
         let mut changed = std::mem::replace(&mut self.is_short, is_short) != is_short;
+        changed |= self.find_spatial_layers(measures.len());
         for (index, ((measure, alive_since), new)) in self.layers.iter_mut().zip(measures).enumerate() {
             changed |= (measure.alive, measure.height) != (new.alive, new.height);
             *measure = *new;
@@ -92,6 +93,15 @@ impl Track {
         self.learn_source_lines(now);
         self.learn_withheld(now);
         changed
+    }
+
+    /// A single stream turns out to carry several encodings, as its spatial layers.
+    fn find_spatial_layers(&mut self, count: usize) -> bool {
+        let is_new = self.publication.rids.len() <= 1 && count > self.encodings();
+        if is_new {
+            self.publication.rids.resize(count.min(MAX_ENCODINGS), String::new());
+        }
+        is_new
     }
 
     fn learn_withheld(&mut self, now: Instant) {

@@ -332,9 +332,8 @@ impl Egress {
     pub(crate) fn descent(&self, index: SubscriptionIndex, track: &Track, now: Instant) -> Descent {
         let current =
             self.subscriptions.get(index.0).and_then(Option::as_ref).and_then(Subscription::current);
-        let encoding = current.and_then(|layer| track.encodings.get(usize::from(layer.encoding)));
-        let Some(encoding) = encoding else { return Descent::Graceful };
-        let rates = encoding.meter.rates(now);
+        let Some(layer) = current else { return Descent::Graceful };
+        let rates = track.rates(now, layer.encoding);
         let estimate = self.congestion.estimate();
         let is_strained = estimate.state == LinkState::Overusing || rates.up_to[2] > estimate.target;
         if is_strained { Descent::AtOnce } else { Descent::Graceful }

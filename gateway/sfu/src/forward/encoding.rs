@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use protocol::track::MediaKind;
 
-use crate::forward::layer_meter::LayerMeter;
+use crate::forward::layer_meter::{LayerMeter, LayerRates};
 use crate::forward::media_clock::MediaClock;
 use crate::forward::packet_store::{AUDIO_CAPACITY, PacketNotes, PacketStore, VIDEO_CAPACITY};
+use crate::forward::spatial_layers::SpatialLayers;
 use crate::forward::subscription::Arrival;
 use crate::rtcp::{KeyFrameRequester, NackGenerator, Reception};
 use crate::rtp::{
-    DescriptorError, ExtensionValues, LayerInfo, RtpHeader, SeqNo, Ssrc, Unwrapper, av1, h264, vp8, vp9,
+    DependencyStructure, DescriptorError, ExtensionValues, FrameDependency, LayerInfo, RtpHeader, SeqNo,
+    Ssrc, Unwrapper, av1, h264, vp8, vp9,
 };
 use crate::sdp::{Codec, Rid};
 use crate::voice::{Earlier, MAX_EARLIER, RedundantPayload, recoverable};
@@ -28,7 +30,10 @@ pub(crate) struct Encoding {
     store: PacketStore,
     pub(crate) nacks: NackGenerator,
     pub(crate) reception: Reception,
+    /// Of the whole stream.
     pub(crate) meter: LayerMeter,
+    dependencies: Option<Box<DependencyStructure>>,
+    spatial: Option<Box<SpatialLayers>>,
     pub(crate) clock: Option<MediaClock>,
     pub(crate) key_frames: KeyFrameRequester,
     height: Option<u16>,
@@ -76,15 +81,27 @@ impl Encoding {
             nacks: NackGenerator::default(),
             reception: Reception::default(),
             meter: LayerMeter::default(),
+            dependencies: None,
+            spatial: None,
             clock: None,
             key_frames: KeyFrameRequester::default(),
             height: None,
         }
     }
 
-    /// Lines of the picture, once a key frame has told.
-    pub(crate) fn height(&self) -> Option<u16> {
-        self.height
+    /// How many encodings the stream is to those who choose: one, or as many as it has spatial layers.
+    pub(crate) fn layer_count(&self) -> usize {
+        self.spatial.as_ref().map_or(1, |layers| layers.count())
+    }
+
+    /// Lines of the picture up to a spatial layer, once a key frame has told.
+    pub(crate) fn height(&self, layer: usize) -> Option<u16> {
+        self.spatial.as_ref().map_or(self.height, |layers| layers.height(layer))
+    }
+
+    /// What arrives up to a spatial layer.
+    pub(crate) fn rates(&self, now: Instant, layer: usize) -> LayerRates {
+        self.spatial.as_ref().map_or_else(|| self.meter.rates(now), |layers| layers.rates(now, layer))
     }
 
     /// Takes an authentic packet. `None` for one that is here already or carries nothing to forward.
@@ -108,7 +125,10 @@ impl Encoding {
         if payload.is_empty() || self.store.get(unwrapped).is_some() {
             return Ok(None);
         }
-        let layer = describe(codec, payload, header.marker())?;
+        let mut layer = describe(codec, payload, header.marker())?;
+        // VP8 says by itself what can be left out; of H.264 no layers are told apart.
+        let descriptor = values.dependency_descriptor.filter(|_| matches!(codec, Codec::Vp9 | Codec::Av1));
+        self.place_in_layers(descriptor, &mut layer);
         if let Some(resolution) = layer.resolution {
             self.height = Some(resolution.height.min(resolution.width));
         }
@@ -123,21 +143,27 @@ impl Encoding {
                 self.meter.record_repair(now, temporal, size, header.marker());
             }
         }
+        if let (Some(layers), Some(frame)) = (&mut self.spatial, layer.spatial) {
+            layers.record(now, delivery, frame, temporal, size, layer.frame_end);
+        }
         let notes = PacketNotes {
             sequence: unwrapped,
             timestamp,
             arrived_at: now,
-            marker: header.marker() && delivery != Delivery::Redundant,
             picture: layer.picture,
             audio_level: values.audio_level,
             video_orientation: values.video_orientation,
+            dependency_descriptor: Vec::new(),
         };
-        self.store.insert(notes, payload);
+        // Each encoding of simulcast counts its frames by itself: a subscriber that changes over would be misled.
+        let descriptor = descriptor.filter(|_| self.rid.is_none());
+        self.store.insert(notes, descriptor.unwrap_or_default(), payload);
         Ok(Some(Arrival {
             encoding: self.index,
             sequence: unwrapped,
             timestamp,
             codec,
+            marker: header.marker() && delivery != Delivery::Redundant,
             layer,
             payload_size: payload.len(),
         }))
@@ -151,6 +177,24 @@ impl Encoding {
     ) -> [Option<Earlier<'a>>; MAX_EARLIER] {
         let timestamp_of = |sequence| self.store.get(sequence).map(|(notes, _)| notes.timestamp);
         recoverable(payload, (self.unwrapper.peek(sequence), timestamp), timestamp_of)
+    }
+
+    /// Finds the place of a frame among the layers of its stream.
+    fn place_in_layers(&mut self, descriptor: Option<&[u8]>, layer: &mut LayerInfo) {
+        match descriptor.map(|descriptor| FrameDependency::read(descriptor, &mut self.dependencies)) {
+            Some(Ok(frame)) => frame.describe(self.dependencies.as_deref(), layer),
+            // Whoever receives the stream at all gets what cannot be told apart.
+            Some(Err(_)) => layer.spatial = self.spatial.as_ref().map(|layers| layers.unknown_frame()),
+            None => {}
+        }
+        if self.rid.is_some() {
+            // The encodings of simulcast are what is chosen from.
+            layer.spatial = None;
+        }
+        if let Some(frame) = &mut layer.spatial {
+            let layers = self.spatial.get_or_insert_default();
+            layers.learn(layer.structure, frame);
+        }
     }
 
     /// A packet that is kept.

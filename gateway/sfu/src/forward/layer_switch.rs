@@ -1,10 +1,13 @@
-//! Which packets of a simulcast track one subscriber gets: one encoding at a time, changed on key frames
-//! only, and within it the temporal layers up to a ceiling.
+//! Which packets of a track one subscriber gets. Of simulcast one encoding at a time, changed on key frames only;
+//! of a stream with spatial layers (RFC 9628 §3, AV1 RTP specification §A) those frames that its layer needs, changed
+//! on key pictures, and downwards wherever the lower layer went along. In both the temporal layers up to a ceiling.
+
+use crate::rtp::{SpatialFrame, SpatialSet};
 
 /// An encoding of a track, and a ceiling of temporal layers within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layer {
-    /// Index of the encoding, the lowest first.
+    /// Index of the encoding, the lowest first; of a stream with spatial layers the spatial layer.
     pub(crate) encoding: u8,
     /// The highest temporal layer to forward.
     pub(crate) temporal: u8,
@@ -29,6 +32,10 @@ pub(crate) struct LayerMark {
     pub(crate) temporal: Option<u8>,
     /// The frame depends on the base layer alone, so a subscriber may go up a temporal layer here.
     pub(crate) layer_sync: bool,
+    /// Behind this frame a subscriber may go up to any temporal layer.
+    pub(crate) opens_upper: bool,
+    /// Its place among the spatial layers of a stream that has them.
+    pub(crate) spatial: Option<SpatialFrame>,
 }
 
 /// What to do with a packet.
@@ -47,8 +54,12 @@ pub(crate) enum Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Frame {
     timestamp: u32,
+    spatial: u8,
     decision: Decision,
 }
+
+/// A packet this much older than the newest picture starts another time line: repairs come sooner, or too late.
+const LATE: u32 = 3 * 90_000;
 
 /// The layer switch of one subscription.
 #[derive(Debug, Default)]
@@ -58,6 +69,12 @@ pub(crate) struct LayerSwitch {
     halted: bool,
     /// A frame is forwarded or skipped as a whole.
     frame: Option<Frame>,
+    /// The newest picture of a stream with spatial layers.
+    picture: Option<u32>,
+    /// Its highest layer.
+    top: Option<u8>,
+    /// Its layers of which the subscriber has everything since a key picture.
+    intact: SpatialSet,
 }
 
 impl LayerSwitch {
@@ -75,9 +92,25 @@ impl LayerSwitch {
     pub(crate) fn awaits_key_frame(&self) -> Option<u8> {
         let target = self.target?;
         match self.current {
-            Some(current) if current.encoding == target.encoding && !self.halted => None,
+            Some(current) if !self.halted && (self.is_at(current, target) || self.can_descend(target)) => {
+                None
+            }
             Some(_) | None => Some(target.encoding),
         }
+    }
+
+    /// Whether a layer is of the target's encoding, or of the best that the stream has instead.
+    fn is_at(&self, current: Layer, target: Layer) -> bool {
+        current.encoding == self.within_stream(target.encoding)
+    }
+
+    fn within_stream(&self, encoding: u8) -> u8 {
+        self.top.map_or(encoding, |top| encoding.min(top))
+    }
+
+    fn can_descend(&self, target: Layer) -> bool {
+        self.current.is_some_and(|current| target.encoding < current.encoding)
+            && self.intact.contains(target.encoding)
     }
 
     /// Sets the layer to forward; `None` pauses at once.
@@ -88,8 +121,9 @@ impl LayerSwitch {
             self.halted = false;
             return;
         };
+        let can_descend = self.can_descend(target);
         if let Some(current) = &mut self.current {
-            if target.encoding < current.encoding && descent == Descent::AtOnce {
+            if target.encoding < current.encoding && descent == Descent::AtOnce && !can_descend {
                 self.halted = true;
             }
             if target.encoding == current.encoding {
@@ -100,47 +134,124 @@ impl LayerSwitch {
 
     /// Forgets what was forwarded: the next packet will be the first one of a key frame.
     pub(crate) fn restart(&mut self) {
-        self.current = None;
-        self.halted = false;
-        self.frame = None;
+        *self = Self { target: self.target, ..Self::default() };
     }
 
     /// Decides on the next packet in the order of arrival.
     pub(crate) fn decide(&mut self, packet: LayerMark) -> Decision {
         let Some(target) = self.target else { return Decision::Ignore };
+        if let Some(spatial) = packet.spatial {
+            return self.decide_spatial(target, packet, spatial);
+        }
         let is_current = self.current.is_some_and(|current| current.encoding == packet.encoding);
         if packet.encoding == target.encoding && packet.starts_key_frame && (!is_current || self.halted) {
             self.current = Some(target);
             self.halted = false;
-            self.frame = Some(Frame { timestamp: packet.timestamp, decision: Decision::Forward });
+            self.remember(packet, Decision::Forward);
             return Decision::Switch;
         }
         if !is_current || self.halted {
             return Decision::Ignore;
         }
-        if let Some(frame) = self.frame
-            && frame.timestamp == packet.timestamp
-        {
-            return frame.decision;
-        }
-        let decision = self.decide_frame(target, packet);
-        self.frame = Some(Frame { timestamp: packet.timestamp, decision });
-        decision
+        self.decide_once(packet, |switch| switch.decide_temporal(target, packet))
     }
 
-    fn decide_frame(&mut self, target: Layer, packet: LayerMark) -> Decision {
+    /// All packets of a frame go the way of its first one.
+    fn decide_once(&mut self, packet: LayerMark, decide: impl FnOnce(&mut Self) -> Decision) -> Decision {
+        let spatial = spatial_id(packet);
+        match self.frame {
+            Some(frame) if (frame.timestamp, frame.spatial) == (packet.timestamp, spatial) => frame.decision,
+            Some(_) | None => {
+                let decision = decide(self);
+                self.remember(packet, decision);
+                decision
+            }
+        }
+    }
+
+    fn remember(&mut self, packet: LayerMark, decision: Decision) {
+        self.frame = Some(Frame { timestamp: packet.timestamp, spatial: spatial_id(packet), decision });
+    }
+
+    fn decide_temporal(&mut self, target: Layer, packet: LayerMark) -> Decision {
+        let is_at_target = self.current.is_some_and(|current| self.is_at(current, target));
         let (Some(current), Some(temporal)) = (&mut self.current, packet.temporal) else {
             return Decision::Forward;
         };
         // The ceiling follows the target only where this very encoding is the target.
-        if current.encoding == target.encoding && temporal <= target.temporal {
-            let may_rise = packet.starts_key_frame || packet.layer_sync && temporal > current.temporal;
-            if may_rise {
-                current.temporal = if packet.starts_key_frame { target.temporal } else { temporal };
+        if is_at_target && temporal <= target.temporal {
+            if packet.starts_key_frame || packet.opens_upper && temporal <= current.temporal {
+                current.temporal = target.temporal;
+            } else if packet.layer_sync && temporal > current.temporal {
+                current.temporal = temporal;
             }
         }
         if temporal <= current.temporal { Decision::Forward } else { Decision::Skip }
     }
+
+    /// Within one stream a packet that does not go is skipped and not ignored: its number would be missed.
+    fn decide_spatial(&mut self, target: Layer, packet: LayerMark, frame: SpatialFrame) -> Decision {
+        if self.is_late(packet.timestamp) {
+            return self.decide_late(packet, frame);
+        }
+        self.top = Some(frame.top);
+        let begins_picture = self.picture != Some(packet.timestamp);
+        if begins_picture {
+            self.picture = Some(packet.timestamp);
+            self.descend(target);
+            if packet.starts_key_frame {
+                return self.start_key_picture(target, packet);
+            }
+        }
+        let Some(current) = self.current else { return Decision::Ignore };
+        if self.halted || !frame.needed_by.contains(current.encoding) {
+            self.intact = self.intact.without(frame.needed_by);
+            return Decision::Skip;
+        }
+        self.decide_once(packet, |switch| switch.decide_temporal(target, packet))
+    }
+
+    fn is_late(&self, timestamp: u32) -> bool {
+        self.picture.is_some_and(|newest| (1..LATE).contains(&newest.wrapping_sub(timestamp)))
+    }
+
+    /// A packet of an earlier picture goes if such packets go; it changes nothing.
+    fn decide_late(&self, packet: LayerMark, frame: SpatialFrame) -> Decision {
+        match self.current {
+            None => Decision::Ignore,
+            Some(current)
+                if !self.halted
+                    && frame.needed_by.contains(current.encoding)
+                    && packet.temporal.is_none_or(|temporal| temporal <= current.temporal) =>
+            {
+                Decision::Forward
+            }
+            Some(_) => Decision::Skip,
+        }
+    }
+
+    /// Takes up a lower layer of which the subscriber has everything: no key picture is needed for it.
+    fn descend(&mut self, target: Layer) {
+        if self.can_descend(target)
+            && let Some(current) = &mut self.current
+        {
+            current.encoding = target.encoding;
+            current.temporal = current.temporal.min(target.temporal);
+        }
+    }
+
+    fn start_key_picture(&mut self, target: Layer, packet: LayerMark) -> Decision {
+        let begins = self.current.is_none();
+        self.current = Some(Layer { encoding: self.within_stream(target.encoding), ..target });
+        self.halted = false;
+        self.intact = SpatialSet::ALL;
+        self.remember(packet, Decision::Forward);
+        if begins { Decision::Switch } else { Decision::Forward }
+    }
+}
+
+fn spatial_id(packet: LayerMark) -> u8 {
+    packet.spatial.map_or(0, |spatial| spatial.id)
 }
 
 #[cfg(test)]
@@ -160,6 +271,8 @@ mod tests {
             starts_key_frame: false,
             temporal: Some(temporal),
             layer_sync: temporal == 1,
+            opens_upper: false,
+            spatial: None,
         }
     }
 
@@ -239,3 +352,7 @@ mod tests {
         assert_eq!(switch.decide(frame(3, 1, 2)), Decision::Skip);
     }
 }
+
+#[cfg(test)]
+#[path = "spatial_switch_tests.rs"]
+mod spatial_tests;

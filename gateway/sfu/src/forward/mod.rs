@@ -14,6 +14,7 @@ mod media_clock;
 mod packet_store;
 mod rewriter;
 mod sent_history;
+mod spatial_layers;
 mod subscription;
 mod track;
 

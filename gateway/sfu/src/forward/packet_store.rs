@@ -13,17 +13,18 @@ pub(crate) const VIDEO_CAPACITY: usize = 512;
 pub(crate) const AUDIO_CAPACITY: usize = 64;
 
 /// What is kept of a packet beside its payload.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct PacketNotes {
     /// Unwrapped sequence number.
     pub(crate) sequence: u64,
     pub(crate) timestamp: u32,
     pub(crate) arrived_at: Instant,
-    pub(crate) marker: bool,
     pub(crate) picture: PictureFields,
     /// The header extension bytes that travel on.
     pub(crate) audio_level: Option<u8>,
     pub(crate) video_orientation: Option<u8>,
+    /// The dependency descriptor as it came; empty without one. Its numbers hold within one stream only.
+    pub(crate) dependency_descriptor: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -44,14 +45,19 @@ impl PacketStore {
         Self { slots: std::iter::repeat_with(|| None).take(capacity).collect() }
     }
 
-    /// Keeps a packet; the one `capacity` numbers older goes.
-    pub(crate) fn insert(&mut self, notes: PacketNotes, payload: &[u8]) {
+    /// Keeps a packet with its dependency descriptor, which `notes` need not name; the packet `capacity` numbers
+    /// older goes.
+    pub(crate) fn insert(&mut self, notes: PacketNotes, descriptor: &[u8], payload: &[u8]) {
         let place = notes.sequence as usize % self.slots.len();
-        let slot = self.slots[place].get_or_insert_with(|| Slot { notes, payload: Vec::new() });
+        let slot =
+            self.slots[place].get_or_insert_with(|| Slot { notes: notes.clone(), payload: Vec::new() });
         if slot.notes.sequence > notes.sequence {
             return;
         }
-        slot.notes = notes;
+        let mut dependency_descriptor = std::mem::take(&mut slot.notes.dependency_descriptor);
+        dependency_descriptor.clear();
+        dependency_descriptor.extend_from_slice(descriptor);
+        slot.notes = PacketNotes { dependency_descriptor, ..notes };
         slot.payload.clear();
         slot.payload.extend_from_slice(payload);
     }
@@ -72,10 +78,10 @@ mod tests {
             sequence,
             timestamp: 0,
             arrived_at: crate::testing::origin(),
-            marker: false,
             picture: PictureFields::default(),
             audio_level: None,
             video_orientation: None,
+            dependency_descriptor: Vec::new(),
         }
     }
 
@@ -83,14 +89,14 @@ mod tests {
     fn packets_are_found_until_they_are_too_old() {
         let mut store = PacketStore::new(4);
         for sequence in [10, 11, 13, 14] {
-            store.insert(notes(sequence), &[sequence as u8]);
+            store.insert(notes(sequence), &[], &[sequence as u8]);
         }
         let found = |store: &PacketStore, sequence| store.get(sequence).map(|(_, payload)| payload[0]);
         assert_eq!(
             (10..16).map(|s| found(&store, s)).collect::<Vec<_>>(),
             [None, Some(11), None, Some(13), Some(14), None]
         );
-        store.insert(notes(10), &[0]);
+        store.insert(notes(10), &[], &[0]);
         assert_eq!(found(&store, 14), Some(14), "a late packet does not push a newer one out");
     }
 }

@@ -1,5 +1,5 @@
-//! One continuous stream out of whichever encodings a subscriber gets: the sequence number, the timestamp
-//! and the VP8 picture id go on without a gap over switches and skipped frames (RFC 3550, RFC 7741 §4.2).
+//! One continuous stream out of whichever encodings a subscriber gets: the sequence number, the
+//! timestamp and the picture id go on without a gap over switches and skipped frames (RFC 3550, RFC 7741 §4.2, RFC 9628 §4.2).
 
 /// Late packets older than this many packets are not forwarded any more.
 const WINDOW: usize = 512;
@@ -10,10 +10,21 @@ pub(crate) struct StreamMark {
     /// Unwrapped sequence number within its encoding.
     pub(crate) sequence: u64,
     pub(crate) timestamp: u32,
-    /// VP8 picture id, as wide as it came.
+    /// VP8 or VP9 picture id, as wide as it came.
     pub(crate) picture_id: Option<u16>,
-    /// VP8 index of base-layer frames.
+    /// VP8 or VP9 index of base-layer frames.
     pub(crate) tl0_pic_idx: Option<u8>,
+    /// What becomes of the ids of skipped pictures.
+    pub(crate) picture_ids: PictureIds,
+}
+
+/// What becomes of the ids of skipped pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PictureIds {
+    /// The next picture gets them: a missing one reads as a lost frame (VP8).
+    Contiguous,
+    /// They are left out: frames name those that they need by their distance (RFC 9628 §4.2, P_DIFF).
+    Sparse,
 }
 
 /// What becomes of it.
@@ -130,7 +141,9 @@ impl Rewriter {
         }
         self.reserve_gap(mapping, packet.sequence);
         self.place(packet.sequence, Fate::Skipped, 0, 0);
-        let is_new_picture = packet.picture_id.is_some() && packet.picture_id != mapping.skipped_picture;
+        let is_new_picture = packet.picture_ids == PictureIds::Contiguous
+            && packet.picture_id.is_some()
+            && packet.picture_id != mapping.skipped_picture;
         self.mapping = Some(Mapping {
             highest: packet.sequence,
             picture_id_offset: mapping.picture_id_offset.wrapping_add(is_new_picture.into()),
@@ -183,6 +196,7 @@ mod tests {
             timestamp: sequence as u32 * 3_000,
             picture_id: Some(sequence as u16 & 0x7fff),
             tl0_pic_idx: Some((sequence / 4) as u8),
+            picture_ids: PictureIds::Contiguous,
         }
     }
 
@@ -227,6 +241,17 @@ mod tests {
         assert_eq!(second.sequence, first.sequence + 1);
         assert_eq!(second.picture_id, first.picture_id + 1);
         assert_eq!(rewriter.forward(packet(12)), None, "a skipped packet stays skipped");
+    }
+
+    #[test]
+    fn distances_between_sparse_picture_ids_stay() {
+        let mut rewriter = Rewriter::new(99, 0);
+        let sparse = |sequence| StreamMark { picture_ids: PictureIds::Sparse, ..packet(sequence) };
+        let first = rewriter.switch(sparse(10), 0);
+        rewriter.skip(sparse(11));
+        let next = rewriter.forward(sparse(12)).unwrap();
+        assert_eq!(next.sequence, first.sequence + 1);
+        assert_eq!(next.picture_id, first.picture_id + 2);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) struct SentRecord {
     pub(crate) timestamp: u32,
     pub(crate) picture_id: u16,
     pub(crate) tl0_pic_idx: u8,
+    pub(crate) marker: bool,
     /// The encoding that it came from, and its unwrapped number there.
     pub(crate) encoding: u8,
     pub(crate) source_sequence: u64,

@@ -8,7 +8,7 @@ use protocol::track::MediaKind;
 
 use crate::forward::layer_switch::{Decision, Descent, Layer, LayerMark, LayerSwitch};
 use crate::forward::packet_store::PacketNotes;
-use crate::forward::rewriter::{Rewriter, Rewritten, StreamMark};
+use crate::forward::rewriter::{PictureIds, Rewriter, Rewritten, StreamMark};
 use crate::forward::sent_history::{SentHistory, SentRecord};
 use crate::forward::track::Track;
 use crate::rtcp::{SenderReport, write_cname, write_sender_report};
@@ -35,6 +35,7 @@ pub(crate) struct Arrival {
     pub(crate) sequence: u64,
     pub(crate) timestamp: u32,
     pub(crate) codec: Codec,
+    pub(crate) marker: bool,
     pub(crate) layer: LayerInfo,
     pub(crate) payload_size: usize,
 }
@@ -45,6 +46,8 @@ pub(crate) struct Departure {
     pub(crate) encoding: u8,
     pub(crate) source_sequence: u64,
     pub(crate) payload_type: Pt,
+    /// It ends what the subscriber gets of its picture.
+    pub(crate) marker: bool,
     pub(crate) numbers: Rewritten,
 }
 
@@ -73,6 +76,8 @@ pub(crate) struct Subscription {
     line: SubscriptionLine,
     template: HeaderTemplate,
     switch: LayerSwitch,
+    /// Of the newest packet: another one changes what an encoding is.
+    codec: Option<Codec>,
     rewriter: Rewriter,
     /// When and with which timestamp the newest packet was placed; aligns a switch without sender reports.
     newest: Option<(Instant, u32)>,
@@ -107,6 +112,7 @@ impl Subscription {
             track,
             template: HeaderTemplate::new(&line.extensions, line.kind, line.mid.as_str()),
             switch,
+            codec: None,
             rewriter: Rewriter::new(first_sequence, first_timestamp),
             newest: None,
             history: (line.kind == MediaKind::Video).then(SentHistory::default),
@@ -170,11 +176,20 @@ impl Subscription {
         switch_timestamp: impl FnOnce(u8, u32) -> Option<u32>,
     ) -> Option<Departure> {
         let payload_type = self.payload_type(arrival.codec)?;
+        let before = self.codec.replace(arrival.codec);
+        if self.line.kind == MediaKind::Video && before.is_some_and(|before| before != arrival.codec) {
+            self.switch.restart();
+        }
         let mark = StreamMark {
             sequence: arrival.sequence,
             timestamp: arrival.timestamp,
             picture_id: arrival.layer.picture.id.map(|id| id.value),
             tl0_pic_idx: arrival.layer.picture.base_layer_index.map(|index| index.value),
+            picture_ids: if arrival.codec == Codec::Vp8 {
+                PictureIds::Contiguous
+            } else {
+                PictureIds::Sparse
+            },
         };
         let previous = self.switch.current();
         let numbers = match self.decide(arrival) {
@@ -195,7 +210,14 @@ impl Subscription {
             self.newest = Some((now, numbers.timestamp));
         }
         let Arrival { encoding, sequence, .. } = *arrival;
-        Some(Departure { encoding, source_sequence: sequence, payload_type, numbers })
+        let marker = arrival.marker || self.ends_picture(&arrival.layer);
+        Some(Departure { encoding, source_sequence: sequence, payload_type, marker, numbers })
+    }
+
+    /// What ends the highest spatial layer that goes ends the picture, whatever lay above it (RFC 9628 §4.1).
+    fn ends_picture(&self, layer: &LayerInfo) -> bool {
+        let highest = self.switch.current().map(|current| current.encoding);
+        layer.frame_end && layer.spatial.is_some_and(|spatial| Some(spatial.id) == highest)
     }
 
     fn decide(&mut self, arrival: &Arrival) -> Decision {
@@ -207,6 +229,8 @@ impl Subscription {
             starts_key_frame: is_voice || arrival.layer.key_frame,
             temporal: arrival.layer.temporal,
             layer_sync: arrival.layer.layer_sync,
+            opens_upper: arrival.layer.opens_upper,
+            spatial: arrival.layer.spatial,
         })
     }
 
@@ -279,9 +303,10 @@ impl Subscription {
         repeats: &Repeats<'_>,
         out: &mut Vec<u8>,
     ) -> WrittenHeader {
-        let Departure { numbers, .. } = departure;
+        let Departure { numbers, marker, .. } = departure;
         let redundant = self.payload_type(Codec::Red).filter(|_| repeats.count() > 0);
-        let header = self.write_header(redundant.unwrap_or(departure.payload_type), notes, numbers, out);
+        let payload_type = redundant.unwrap_or(departure.payload_type);
+        let header = self.write_header(Departure { payload_type, ..departure }, notes, out);
         let payload_at = out.len();
         match redundant {
             Some(_) => repeats.write(out, departure.payload_type, payload),
@@ -299,6 +324,7 @@ impl Subscription {
                 timestamp: numbers.timestamp,
                 picture_id: numbers.picture_id,
                 tl0_pic_idx: numbers.tl0_pic_idx,
+                marker,
                 encoding: departure.encoding,
                 source_sequence: departure.source_sequence,
                 first_sent: now,
@@ -309,16 +335,11 @@ impl Subscription {
         header
     }
 
-    fn write_header(
-        &self,
-        payload_type: Pt,
-        notes: &PacketNotes,
-        numbers: Rewritten,
-        out: &mut Vec<u8>,
-    ) -> WrittenHeader {
+    fn write_header(&self, departure: Departure, notes: &PacketNotes, out: &mut Vec<u8>) -> WrittenHeader {
+        let Departure { payload_type, marker, numbers, .. } = departure;
         let fixed = FixedHeader {
             pt: payload_type,
-            marker: notes.marker,
+            marker,
             sequence: SeqNo(numbers.sequence),
             timestamp: numbers.timestamp,
             ssrc: self.line.ssrc,
@@ -326,7 +347,7 @@ impl Subscription {
         let copied = CopiedExtensions {
             audio_level: notes.audio_level,
             video_orientation: notes.video_orientation,
-            dependency_descriptor: None,
+            dependency_descriptor: descriptor_of(notes),
         };
         self.template.write(out, fixed, &copied)
     }
@@ -346,11 +367,11 @@ impl Subscription {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Option<WrittenHeader> {
-        let fixed = self.rtx_header(codec, notes.marker, record.timestamp)?;
+        let fixed = self.rtx_header(codec, record.marker, record.timestamp)?;
         let copied = CopiedExtensions {
             audio_level: None,
             video_orientation: notes.video_orientation,
-            dependency_descriptor: None,
+            dependency_descriptor: descriptor_of(notes),
         };
         let header = self.template.write(out, fixed, &copied);
         out.extend_from_slice(&record.sequence.to_be_bytes());
@@ -417,6 +438,11 @@ impl Subscription {
         write_sender_report(out, &report);
         write_cname(out, self.line.ssrc, &publisher.to_string());
     }
+}
+
+fn descriptor_of(notes: &PacketNotes) -> Option<&[u8]> {
+    let descriptor = notes.dependency_descriptor.as_slice();
+    (!descriptor.is_empty()).then_some(descriptor)
 }
 
 /// Puts the subscriber's own picture numbers into the copy of a payload.

@@ -7,6 +7,7 @@ use protocol::track::{MediaKind, TrackSource};
 
 use crate::directory::ParticipantIndex;
 use crate::forward::encoding::Encoding;
+use crate::forward::layer_meter::LayerRates;
 use crate::forward::packet_store::PacketNotes;
 use crate::forward::subscription::SubscriptionIndex;
 use crate::sdp::{Codec, Rid};
@@ -56,6 +57,27 @@ impl Track {
 
     pub(crate) fn set_codec(&mut self, codec: Codec) {
         self.codec = Some(codec);
+    }
+
+    /// The stream that carries an encoding: its own, or the one that carries all as spatial layers.
+    pub(crate) fn stream_of(&self, encoding: u8) -> Option<&Encoding> {
+        match self.encodings.as_slice() {
+            [single] => Some(single),
+            encodings => encodings.get(usize::from(encoding)),
+        }
+    }
+
+    /// See [`Self::stream_of`].
+    pub(crate) fn stream_of_mut(&mut self, encoding: u8) -> Option<&mut Encoding> {
+        match self.encodings.as_mut_slice() {
+            [single] => Some(single),
+            encodings => encodings.get_mut(usize::from(encoding)),
+        }
+    }
+
+    /// What arrives of an encoding, or up to a spatial layer.
+    pub(crate) fn rates(&self, now: Instant, encoding: u8) -> LayerRates {
+        self.stream_of(encoding).map_or_else(LayerRates::default, |one| one.rates(now, encoding.into()))
     }
 
     /// A packet that is kept.

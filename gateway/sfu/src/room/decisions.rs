@@ -70,7 +70,7 @@ impl Room {
         subscription.set_target(target, descent);
         // Ask at once: waiting for the next tick would cost a fifth of a second of picture.
         if let Some(wanted) = participant.egress.awaits_key_frame(*place)
-            && let Some(encoding) = track.encodings.get_mut(usize::from(wanted))
+            && let Some(encoding) = track.stream_of_mut(wanted)
             && encoding.ssrc.is_some()
         {
             encoding.key_frames.request(now);

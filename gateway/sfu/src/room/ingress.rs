@@ -326,7 +326,7 @@ impl Room {
         let Some((place, track)) = participant.subscribed_as(media_ssrc) else { return };
         let layer = participant.egress.subscription(place).and_then(|one| one.current().or(one.target()));
         let (Some(layer), Some(track)) = (layer, self.tracks[track.0].as_mut()) else { return };
-        if let Some(encoding) = track.encodings.get_mut(usize::from(layer.encoding)) {
+        if let Some(encoding) = track.stream_of_mut(layer.encoding) {
             encoding.key_frames.request(now);
         }
     }

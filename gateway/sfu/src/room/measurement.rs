@@ -152,16 +152,18 @@ fn is_interrupted(now: Instant, track: &Track) -> bool {
 }
 
 fn layers(now: Instant, track: &Track) -> Vec<LayerMeasure> {
-    let measure = |encoding: &crate::forward::Encoding| {
-        let rates = encoding.meter.rates(now);
+    let measure = |(encoding, layer): (&crate::forward::Encoding, usize)| {
+        let rates = encoding.rates(now, layer);
         LayerMeasure {
             alive: rates.alive,
             stalled: rates.alive && encoding.nacks.is_stalled(now),
-            height: encoding.height(),
+            height: encoding.height(layer),
             cumulative: rates.up_to,
             temporal_layers: rates.temporal_layers,
             frame_rate: rates.frame_rate,
         }
     };
-    track.encodings.iter().map(measure).collect()
+    let layers =
+        |encoding| (0..crate::forward::Encoding::layer_count(encoding)).map(move |layer| (encoding, layer));
+    track.encodings.iter().flat_map(layers).map(measure).collect()
 }

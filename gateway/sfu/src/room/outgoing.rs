@@ -58,13 +58,14 @@ impl Room {
     /// Asks publishers for the key frames that subscriptions wait for.
     pub(super) fn request_key_frames(&mut self, now: Instant) {
         for track in self.tracks.iter_mut().flatten() {
-            for (subscriber, place) in &track.subscribers {
+            for number in 0..track.subscribers.len() {
+                let (subscriber, place) = track.subscribers[number];
                 let Some(participant) = self.participants[subscriber.0].as_mut() else { continue };
                 if !participant.is_connected() {
                     continue;
                 }
-                let wanted = participant.egress.awaits_key_frame(*place);
-                let encoding = wanted.and_then(|wanted| track.encodings.get_mut(usize::from(wanted)));
+                let wanted = participant.egress.awaits_key_frame(place);
+                let encoding = wanted.and_then(|wanted| track.stream_of_mut(wanted));
                 if let Some(encoding) = encoding.filter(|encoding| encoding.ssrc.is_some()) {
                     encoding.key_frames.request(now);
                 }

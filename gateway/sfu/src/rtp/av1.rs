@@ -1,5 +1,5 @@
 //! The aggregation header of AV1 (AV1 RTP specification §4.4), as far as key frames go. Layers are told by the
-//! dependency descriptor, which is forwarded as it is.
+//! dependency descriptor.
 
 use crate::rtp::layer_info::{DescriptorError, LayerInfo};
 

@@ -1,5 +1,7 @@
 //! What a payload descriptor says about the frame that a packet belongs to.
 
+use crate::limits::MAX_ENCODINGS;
+
 /// The place of a packet in its frame, and of the frame among the layers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct LayerInfo {
@@ -11,14 +13,71 @@ pub(crate) struct LayerInfo {
     pub(crate) frame_end: bool,
     /// The temporal layer, where the codec says one.
     pub(crate) temporal: Option<u8>,
-    /// The spatial layer within the stream, where the codec says one.
-    pub(crate) spatial: Option<u8>,
-    /// From this frame on its temporal layer may be taken up: it needs only lower ones.
+    /// Its place among the spatial layers of the stream, where the codec says one.
+    pub(crate) spatial: Option<SpatialFrame>,
+    /// With this frame its temporal layer may be taken up: it needs only lower ones.
     pub(crate) layer_sync: bool,
-    /// The picture size, where the packet says it.
+    /// Behind this frame every higher temporal layer may be taken up: they need nothing before it but lower ones.
+    pub(crate) opens_upper: bool,
+    /// The picture size, where the packet says it; that of the largest spatial layer.
     pub(crate) resolution: Option<Resolution>,
+    /// The spatial layers of the stream from here on, where the packet says it.
+    pub(crate) structure: Option<SpatialStructure>,
     /// Fields that a forwarder must keep continuous.
     pub(crate) picture: PictureFields,
+}
+
+/// A frame of one spatial layer; the frames of one picture share their timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SpatialFrame {
+    /// The spatial layer, the smallest first.
+    pub(crate) id: u8,
+    /// Who receives up to one of these spatial layers needs it.
+    pub(crate) needed_by: SpatialSet,
+    /// The highest spatial layer of the stream, as far as is known.
+    pub(crate) top: u8,
+}
+
+/// A set of spatial layers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct SpatialSet(u8);
+
+impl SpatialSet {
+    /// Every layer.
+    pub(crate) const ALL: Self = Self(u8::MAX);
+
+    /// One layer alone.
+    pub(crate) const fn only(id: u8) -> Self {
+        Self(if id < 8 { 1 << id } else { 0 })
+    }
+
+    /// A layer and all above it.
+    pub(crate) const fn from(id: u8) -> Self {
+        Self(if id < 8 { u8::MAX << id } else { 0 })
+    }
+
+    /// The layers of both.
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The layers of this one that are not in the other.
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) const fn contains(self, id: u8) -> bool {
+        id < 8 && self.0 & 1 << id != 0
+    }
+}
+
+/// The spatial layers of a stream, as far as the gateway tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SpatialStructure {
+    /// The highest layer.
+    pub(crate) top: u8,
+    /// The sizes of the layers, where they are said.
+    pub(crate) sizes: [Option<Resolution>; MAX_ENCODINGS],
 }
 
 /// A picture size in pixels.

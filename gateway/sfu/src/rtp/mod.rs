@@ -2,6 +2,8 @@
 //! leaves, and what the payload descriptors of the video codecs say about layers.
 
 pub(crate) mod av1;
+mod bit_reader;
+mod dependency_descriptor;
 mod extension_map;
 pub(crate) mod h264;
 mod header;
@@ -15,11 +17,14 @@ mod ssrc;
 pub(crate) mod vp8;
 pub(crate) mod vp9;
 
+pub(crate) use dependency_descriptor::{DependencyStructure, FrameDependency};
 pub(crate) use extension_map::{ExtensionMap, ExtensionValues};
 pub(crate) use header::{FixedHeader, HeaderError, Prefix, RtpHeader};
 pub(crate) use header_extension::HeaderExtension;
 pub(crate) use header_template::{CopiedExtensions, HeaderTemplate, WrittenHeader};
-pub(crate) use layer_info::{DescriptorError, LayerInfo, PictureFields};
+pub(crate) use layer_info::{
+    DescriptorError, LayerInfo, PictureFields, SpatialFrame, SpatialSet, SpatialStructure,
+};
 pub(crate) use padding::{MAX_PADDING, pad};
 pub(crate) use payload_type::Pt;
 pub(crate) use sequence::{SeqNo, Unwrapper};

@@ -1,6 +1,10 @@
 //! The payload descriptor of VP9 (RFC 9628 §4.2), in flexible and non-flexible mode.
 
-use crate::rtp::layer_info::{BaseLayerIndex, DescriptorError, LayerInfo, PayloadReader, Resolution};
+use crate::limits::MAX_ENCODINGS;
+use crate::rtp::layer_info::{
+    BaseLayerIndex, DescriptorError, LayerInfo, PayloadReader, Resolution, SpatialFrame, SpatialSet,
+    SpatialStructure,
+};
 
 const HAS_PICTURE_ID: u8 = 0x80;
 const INTER_PREDICTED: u8 = 0x40;
@@ -9,6 +13,7 @@ const FLEXIBLE: u8 = 0x10;
 const START_OF_FRAME: u8 = 0x08;
 const END_OF_FRAME: u8 = 0x04;
 const HAS_SCALABILITY: u8 = 0x02;
+const NO_UPPER_REFERENCE: u8 = 0x01;
 const SWITCH_POINT: u8 = 0x10;
 const HAS_SIZES: u8 = 0x10;
 const MORE_REFERENCES: u8 = 0x01;
@@ -35,8 +40,11 @@ pub(crate) fn parse(payload: &[u8]) -> Result<LayerInfo, DescriptorError> {
     if first & HAS_LAYERS != 0 {
         let layers = reader.byte()?;
         info.temporal = Some(layers >> 5);
-        info.spatial = Some((layers >> 1) & 0x07);
-        info.layer_sync = layers & SWITCH_POINT != 0;
+        let id = layers >> 1 & 0x07;
+        let is_needed_above = first & NO_UPPER_REFERENCE == 0;
+        let needed_by = if is_needed_above { SpatialSet::from(id) } else { SpatialSet::only(id) };
+        info.spatial = Some(SpatialFrame { id, needed_by, top: id });
+        info.opens_upper = layers & SWITCH_POINT != 0;
         if first & FLEXIBLE == 0 {
             let at = reader.position();
             info.picture.base_layer_index = Some(BaseLayerIndex { value: reader.byte()?, at });
@@ -46,11 +54,15 @@ pub(crate) fn parse(payload: &[u8]) -> Result<LayerInfo, DescriptorError> {
         skip_references(&mut reader)?;
     }
     if first & HAS_SCALABILITY != 0 {
-        info.resolution = scalability(&mut reader)?;
+        let structure = scalability(&mut reader)?;
+        info.resolution = structure.sizes.iter().rev().find_map(|size| *size);
+        info.structure = Some(structure);
     }
-    info.key_frame =
-        info.frame_start && first & INTER_PREDICTED == 0 && info.spatial.is_none_or(|spatial| spatial == 0);
-    info.layer_sync |= info.key_frame;
+    info.key_frame = info.frame_start
+        && first & INTER_PREDICTED == 0
+        && info.spatial.is_none_or(|spatial| spatial.id == 0);
+    info.layer_sync = info.key_frame;
+    info.opens_upper |= info.key_frame;
     Ok(info)
 }
 
@@ -63,19 +75,21 @@ fn skip_references(reader: &mut PayloadReader<'_>) -> Result<(), DescriptorError
     Err(DescriptorError)
 }
 
-/// Reads the scalability structure and gives the size of its largest spatial layer.
-fn scalability(reader: &mut PayloadReader<'_>) -> Result<Option<Resolution>, DescriptorError> {
+/// Reads the scalability structure as far as the sizes of its spatial layers.
+fn scalability(reader: &mut PayloadReader<'_>) -> Result<SpatialStructure, DescriptorError> {
     let head = reader.byte()?;
-    if head & HAS_SIZES == 0 {
-        return Ok(None);
+    let top = head >> 5;
+    let mut sizes = [None; MAX_ENCODINGS];
+    if head & HAS_SIZES != 0 {
+        for layer in 0..=top {
+            let width = u16::from_be_bytes([reader.byte()?, reader.byte()?]);
+            let height = u16::from_be_bytes([reader.byte()?, reader.byte()?]);
+            if let Some(size) = sizes.get_mut(usize::from(layer)) {
+                *size = Some(Resolution { width, height });
+            }
+        }
     }
-    let mut largest = None;
-    for _ in 0..=head >> 5 {
-        let width = u16::from_be_bytes([reader.byte()?, reader.byte()?]);
-        let height = u16::from_be_bytes([reader.byte()?, reader.byte()?]);
-        largest = Some(Resolution { width, height });
-    }
-    Ok(largest)
+    Ok(SpatialStructure { top, sizes })
 }
 
 #[cfg(test)]
@@ -89,6 +103,25 @@ mod tests {
         PictureId { value, width: PictureIdWidth::Long, at: 1 }
     }
 
+    fn frame(id: u8, needed_by: SpatialSet) -> SpatialFrame {
+        SpatialFrame { id, needed_by, top: id }
+    }
+
+    #[test]
+    fn a_structure_says_the_size_of_each_layer() {
+        // L, V; T0 S0 of a key picture; three layers, the smallest 320x180.
+        let mut payload = vec![0x2A, 0x00, 0x00, 0x50];
+        for lines in [180_u16, 360, 720] {
+            payload.extend((lines / 9 * 16).to_be_bytes());
+            payload.extend(lines.to_be_bytes());
+        }
+        let structure = parse(&payload).expect("well formed").structure.expect("a structure");
+        assert_eq!(structure.top, 2);
+        assert_eq!(structure.sizes.map(|size| size.map(|size| size.height)), [180, 360, 720].map(Some));
+        payload.pop();
+        assert_eq!(parse(&payload), Err(DescriptorError));
+    }
+
     #[test]
     fn a_non_flexible_key_frame_with_its_sizes() {
         // I, L, B, V; T0 S0; TL0PICIDX 7; one spatial layer of 320x180 with its size.
@@ -97,9 +130,14 @@ mod tests {
             key_frame: true,
             frame_start: true,
             temporal: Some(0),
-            spatial: Some(0),
+            spatial: Some(frame(0, SpatialSet::ALL)),
             layer_sync: true,
+            opens_upper: true,
             resolution: Some(Resolution { width: 320, height: 180 }),
+            structure: Some(SpatialStructure {
+                top: 0,
+                sizes: [Some(Resolution { width: 320, height: 180 }), None, None],
+            }),
             picture: PictureFields {
                 id: Some(long_id(0x102)),
                 base_layer_index: Some(BaseLayerIndex { value: 7, at: 4 }),
@@ -119,16 +157,33 @@ mod tests {
                 LayerInfo {
                     frame_end: true,
                     temporal: Some(2),
-                    spatial: Some(1),
-                    layer_sync: true,
+                    spatial: Some(frame(1, SpatialSet::from(1))),
+                    opens_upper: true,
                     picture: PictureFields { id: Some(long_id(0x102)), base_layer_index: None },
                     ..plain
                 },
             ),
             // The upper spatial layer of a key picture is no place to start.
-            (&[0x38, 0x02], LayerInfo { frame_start: true, temporal: Some(0), spatial: Some(1), ..plain }),
+            (
+                &[0x39, 0x02],
+                LayerInfo {
+                    frame_start: true,
+                    temporal: Some(0),
+                    spatial: Some(frame(1, SpatialSet::only(1))),
+                    ..plain
+                },
+            ),
             (&[0x48], LayerInfo { frame_start: true, ..plain }),
-            (&[0x08], LayerInfo { frame_start: true, key_frame: true, layer_sync: true, ..plain }),
+            (
+                &[0x08],
+                LayerInfo {
+                    frame_start: true,
+                    key_frame: true,
+                    layer_sync: true,
+                    opens_upper: true,
+                    ..plain
+                },
+            ),
         ];
         for (payload, expected) in table {
             assert_eq!(parse(payload), Ok(expected), "{payload:02x?}");

@@ -8,15 +8,19 @@ use protocol::track::MediaKind;
 
 use super::codec::{Codec, parameter};
 use super::negotiation::{GatewayDirection, Line, LinePlan, LocalTransport, NegotiatedMedia};
-use super::offer::MediaDescription;
+use super::offer::{MediaDescription, RemoteOffer};
 use super::offered_codec::OfferedCodec;
 use super::token::Rid;
 use crate::rtp::{Pt, Ssrc};
 
 /// Writes an answer with these lines.
-pub(super) fn write_answer(local: &LocalTransport<'_>, lines: &[Line<'_>]) -> String {
+pub(super) fn write_answer(offer: &RemoteOffer, local: &LocalTransport<'_>, lines: &[Line<'_>]) -> String {
     let mut text = Text::default();
     write_session(&mut text, local, lines);
+    if offer.mixes_extension_forms {
+        // Without it browsers send no dependency descriptor: its structure fits no one-byte element.
+        text.line(format_args!("a=extmap-allow-mixed"));
+    }
     let mut is_tagged = true;
     for Line { offered, negotiated, plan } in lines {
         let Some(negotiated) = negotiated else {
@@ -191,7 +195,6 @@ mod tests {
     use protocol::media_message::NegotiationFailure;
 
     use super::super::negotiation::{NegotiatedTransport, SendPlan, negotiate};
-    use super::super::offer::RemoteOffer;
     use super::*;
     use crate::rtp::{HeaderExtension, Ssrc};
 
@@ -248,6 +251,10 @@ mod tests {
         for line in ["v=0", "o=- 7 3 IN IP4 127.0.0.1", "a=ice-lite", "a=group:BUNDLE 0 1 2 3 4 5"] {
             has(&session, line);
         }
+        has(&session, "a=extmap-allow-mixed");
+        let (text, _) = answer(&CHROMIUM.replace("a=extmap-allow-mixed\r\n", ""), &CALL).expect("an answer");
+        lacks(&text, "extmap-allow-mixed");
+        let (text, _) = answer(CHROMIUM, &CALL).expect("an answer");
         let first = section(&text, "0");
         for line in [
             "a=ice-ufrag:gatewayufrag",

@@ -125,7 +125,7 @@ pub(crate) fn negotiate(
     for (offered, plan) in offer.media.iter().zip(plans) {
         lines.push(Line { offered, negotiated: NegotiatedMedia::new(offered, plan)?, plan });
     }
-    let text = write_answer(local, &lines);
+    let text = write_answer(offer, local, &lines);
     let media = lines.into_iter().filter_map(|line| line.negotiated).collect();
     Ok((text, NegotiatedTransport { media }))
 }

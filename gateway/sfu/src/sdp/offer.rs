@@ -19,6 +19,8 @@ pub(crate) struct RemoteOffer {
     pub(crate) ice_password: String,
     /// SHA-256 of the certificate that the client will show (RFC 8122).
     pub(crate) fingerprint: [u8; 32],
+    /// Whether header extensions may change their form from packet to packet (RFC 8285 §6).
+    pub(super) mixes_extension_forms: bool,
     /// The media descriptions, in their order.
     pub(crate) media: Vec<MediaDescription>,
 }
@@ -118,6 +120,7 @@ impl RemoteOffer {
                 .flat_map(|section| section.attributes_named("fingerprint"))
                 .find_map(sha256)
                 .ok_or(NegotiationFailure::Incomplete)?,
+            mixes_extension_forms: session.attribute("extmap-allow-mixed").is_some(),
             media,
         })
     }
