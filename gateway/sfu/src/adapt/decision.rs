@@ -190,7 +190,7 @@ impl View<'_> {
             lines: measure.height.unwrap_or_else(|| rung.lines()),
             frame_rate: frame_rate.round().clamp(0.0, 255.0) as u8,
             temporal_layer: Some(layer.temporal),
-            price_bps: layer_price(self.source, layer, Pricing::Measured, Some(layer)),
+            price_bps: if measure.alive { self.present_price_of(layer) } else { Bitrate::ZERO },
         }
     }
 
@@ -213,10 +213,12 @@ impl View<'_> {
         self.budget - (self.spent - self.present_price())
     }
 
+    fn present_price_of(&self, layer: Layer) -> Bitrate {
+        layer_price(self.source, layer, Pricing::Measured, Some(layer))
+    }
+
     fn present_price(&self) -> Bitrate {
-        self.demand.current.map_or(Bitrate::ZERO, |layer| {
-            layer_price(self.source, layer, Pricing::Measured, self.demand.current)
-        })
+        self.demand.current.map_or(Bitrate::ZERO, |layer| self.present_price_of(layer))
     }
 
     /// What a rung costs at its full frame rate: as it arrives, or as an encoder may grow to.

@@ -2,5 +2,6 @@
 
 mod decisions;
 mod drives;
+mod explain;
 mod policies;
 mod simulation;
