@@ -6,7 +6,7 @@ TEST_PACKAGES := chromium ffmpeg firefox-esr fonts-liberation fonts-noto-cjk ipr
 
 export TVG_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser check sim lab bench consult docs
+.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser check sim lab bench allocation consult docs
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -74,6 +74,9 @@ lab: binaries browser-client ## Adaptation measured: virtual time, then real bro
 
 bench: build-packages ## Cost per forwarded packet
 	cargo bench -p gateway
+
+allocation: build-packages ## How good and how quick allocation is, and how right network classes are
+	cargo bench -p sfu
 
 consult: binaries browser-client ## Figures of real consults (SCENARIOS="hd loss"; all of them take 10 minutes)
 	node loadtest/browser/scenarios/consult.mjs $(SCENARIOS)

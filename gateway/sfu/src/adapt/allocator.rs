@@ -7,7 +7,8 @@ use protocol::ladder::Rung;
 use protocol::units::Bitrate;
 
 use super::allocate::ALL_ENCODINGS;
-use super::knapsack::{self, Choice};
+use super::choice::{self, Choice};
+use super::knapsack;
 use super::measurement::{Downlink, DownlinkState};
 use super::output::Layer;
 use super::participant::LEAST_PICTURE;
@@ -144,10 +145,10 @@ impl Allocator {
             let (Some(layer), Some(source)) = (memory.layer, room.sources.get(demand.source)) else {
                 continue;
             };
-            if knapsack::may_continue(source, demand, layer) {
+            if choice::may_continue(source, demand, layer) {
                 continue;
             }
-            let offer = knapsack::choices(source, demand, ALL_ENCODINGS, Pricing::Measured);
+            let offer = choice::choices(source, demand, ALL_ENCODINGS, Pricing::Measured);
             let below = offer.iter().rev().find(|choice| choice.layer < layer);
             // Where nothing lies below, the least of what there is keeps the picture alive.
             memory.replace(below.or(offer.first()).map(|choice| choice.layer));
@@ -237,7 +238,7 @@ impl Allocator {
                 return (Layer { encoding: 0, temporal: 0 }, Vec::new());
             };
             let lower = DemandSnapshot { limit: Some(layer), ..*demand };
-            (layer, knapsack::choices(source, &lower, ALL_ENCODINGS, Pricing::Measured))
+            (layer, choice::choices(source, &lower, ALL_ENCODINGS, Pricing::Measured))
         })
     }
 
@@ -295,7 +296,7 @@ impl Allocator {
             .filter_map(|(demand, memory)| {
                 let layer = memory.layer?;
                 let encoding = room.sources.get(demand.source)?.encodings.get(usize::from(layer.encoding))?;
-                Some(knapsack::price(encoding, layer, Some(layer), Pricing::Measured))
+                Some(choice::price(encoding, layer, Some(layer), Pricing::Measured))
             })
             .sum()
     }
@@ -370,7 +371,7 @@ impl Allocator {
         ideal: &[Option<Layer>],
     ) {
         for ((memory, demand), wish) in self.memory.iter_mut().zip(&subscriber.demands).zip(ideal) {
-            let worth = |layer| knapsack::worth(room.sources.get(demand.source), demand, layer);
+            let worth = |layer| choice::worth(room.sources.get(demand.source), demand, layer);
             if memory.is_thin(now) && *wish < memory.layer && worth(*wish) > worth(memory.layer) {
                 memory.fall(now, *wish, Fall::Shortage);
                 self.candidate = None;
@@ -395,9 +396,7 @@ impl Allocator {
         }
         let worth = |layers: &mut dyn Iterator<Item = Option<Layer>>| -> u64 {
             let demands = subscriber.demands.iter().zip(layers);
-            demands
-                .map(|(demand, layer)| knapsack::worth(room.sources.get(demand.source), demand, layer))
-                .sum()
+            demands.map(|(demand, layer)| choice::worth(room.sources.get(demand.source), demand, layer)).sum()
         };
         let before = worth(&mut self.memory.iter().map(|memory| memory.layer));
         let after = worth(&mut wish.iter().copied());

@@ -16,10 +16,10 @@ use protocol::units::Bitrate;
 
 use super::adaptation::Adaptation;
 use super::badge::{rung_reason, visible_rung};
+use super::choice;
 use super::classifier::NetworkClassifier;
 use super::decision_log::millis;
 use super::evidence::{Evidence, EvidenceSource};
-use super::knapsack;
 use super::measurement::{DownlinkState, TEMPORAL_LAYERS};
 use super::output::Layer;
 use super::participant::Participant;
@@ -111,7 +111,7 @@ fn spent(sources: &[SourceSnapshot], subscriber: &SubscriberSnapshot) -> Bitrate
 
 fn layer_price(source: &SourceSnapshot, layer: Layer, pricing: Pricing, current: Option<Layer>) -> Bitrate {
     let encoding = source.encodings.get(usize::from(layer.encoding));
-    encoding.map_or(Bitrate::ZERO, |encoding| knapsack::price(encoding, layer, current, pricing))
+    encoding.map_or(Bitrate::ZERO, |encoding| choice::price(encoding, layer, current, pricing))
 }
 
 /// One subscription with everything that its decision rests on.

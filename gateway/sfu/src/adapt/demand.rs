@@ -5,7 +5,7 @@ use protocol::ladder::Rung;
 use protocol::units::Bitrate;
 
 use super::allocate::ALL_ENCODINGS;
-use super::knapsack;
+use super::choice;
 use super::output::Layer;
 use super::snapshot::{DemandSnapshot, Pricing, SourceSnapshot, SubscriberSnapshot, fills};
 
@@ -22,7 +22,7 @@ pub(super) fn demand(
     let mut rises = false;
     for (demand, sought) in subscriber.demands.iter().zip(sought) {
         let Some(source) = sources.get(demand.source) else { continue };
-        let least = knapsack::choices(source, demand, ALL_ENCODINGS, Pricing::Measured);
+        let least = choice::choices(source, demand, ALL_ENCODINGS, Pricing::Measured);
         floor += least.first().map_or(Bitrate::ZERO, |choice| choice.price);
         let present = price_of(source, demand, demand.current);
         let above = next_price(source, demand, *sought, subscriber.pricing);
@@ -37,7 +37,7 @@ pub(super) fn demand(
 fn price_of(source: &SourceSnapshot, demand: &DemandSnapshot, layer: Option<Layer>) -> Bitrate {
     let encoding = layer.and_then(|layer| source.encodings.get(usize::from(layer.encoding)));
     match (encoding, layer) {
-        (Some(encoding), Some(layer)) => knapsack::price(encoding, layer, demand.current, Pricing::Measured),
+        (Some(encoding), Some(layer)) => choice::price(encoding, layer, demand.current, Pricing::Measured),
         _ => Bitrate::ZERO,
     }
 }
@@ -63,7 +63,7 @@ fn next_price(
         let within = demand.limit.is_none_or(|limit| top(*index) <= limit);
         demand.max_lines > 0 && above && within && encoding.expected && encoding.rung <= sought
     })?;
-    Some(knapsack::price(encoding, top(index), demand.current, pricing))
+    Some(choice::price(encoding, top(index), demand.current, pricing))
 }
 
 /// Measured rates tremble; a demand that trembles along would be said anew with every report.

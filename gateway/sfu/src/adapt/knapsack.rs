@@ -1,116 +1,47 @@
 //! One subscriber's choice: a layer for each demand, within the budget, of the greatest utility. A
-//! multiple-choice knapsack over a list of undominated states: exact until the list is full.
+//! multiple-choice knapsack: exact for as many demands as a small room has. With more, the best buys are taken
+//! greedily, and only the demands at the edge of the budget are weighed against each other exactly.
 
-use protocol::ladder::Rung;
 use protocol::units::Bitrate;
 
-use super::measurement::TEMPORAL_LAYERS;
-use super::output::Layer;
-use super::snapshot::{DemandSnapshot, EncodingSnapshot, Pricing, SourceSnapshot, fills, rung_for_tile};
+use super::choice::Choice;
 
-/// A layer that a demand may get, with its price and its worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Choice {
-    pub(super) layer: Layer,
-    pub(super) price: Bitrate,
-    pub(super) utility: u64,
-}
-
-/// The undominated choices of a demand, cheapest first. `mask` says which encodings may be used.
-pub(super) fn choices(
-    source: &SourceSnapshot,
-    demand: &DemandSnapshot,
-    mask: u8,
-    pricing: Pricing,
-) -> Vec<Choice> {
-    let mut all: Vec<Choice> = Vec::with_capacity(source.encodings.len() * TEMPORAL_LAYERS);
-    if demand.max_lines == 0 {
-        return all;
-    }
-    for (index, encoding) in source.encodings.iter().enumerate() {
-        if !encoding.usable || encoding.rung > demand.cap || mask & (1 << index) == 0 {
-            continue;
-        }
-        for temporal in temporal_choices(encoding, demand.max_temporal) {
-            let layer = Layer { encoding: index as u8, temporal };
-            if demand.limit.is_some_and(|limit| layer > limit) {
-                continue;
-            }
-            all.push(Choice {
-                layer,
-                price: price(encoding, layer, demand.current, pricing),
-                utility: utility(encoding, temporal, demand),
-            });
-        }
-    }
-    all.sort_unstable_by_key(|choice| (choice.price, std::cmp::Reverse(choice.utility)));
-    let mut best = 0;
-    all.retain(|choice| {
-        let better = choice.utility > best;
-        best = best.max(choice.utility);
-        better
-    });
-    all
-}
-
-/// Whether a layer that flows may go on: it arrives, is allowed, and is not larger than the tile needs.
-pub(super) fn may_continue(source: &SourceSnapshot, demand: &DemandSnapshot, layer: Layer) -> bool {
-    let usable = |encoding: &EncodingSnapshot| encoding.usable && encoding.rung <= demand.cap;
-    let (below, rest) = source.encodings.split_at(usize::from(layer.encoding).min(source.encodings.len()));
-    let allowed = rest.first().is_some_and(|encoding| {
-        usable(encoding) && (encoding.temporal_layers <= 1 || layer.temporal <= demand.max_temporal)
-    });
-    let oversized = below.iter().any(|encoding| usable(encoding) && fills(encoding.rung, demand.max_lines));
-    demand.max_lines > 0 && allowed && !oversized
-}
-
-/// The best choice for each list within the budget; `None` where a list is left out.
+/// The best choice for each list within the budget; `None` where a list is left out. Lists are undominated,
+/// cheapest first.
 pub(super) fn solve(lists: &[Vec<Choice>], budget: Bitrate) -> Vec<Option<Choice>> {
     let tops = lists.iter().map(|list| list.last().copied());
     if tops.clone().flatten().map(|choice| choice.price).sum::<Bitrate>() <= budget {
         return tops.collect();
     }
+    if lists.len() <= SMALL { weigh(lists.iter(), budget) } else { buy(lists, budget) }
+}
+
+/// Demands that are weighed against each other exactly, and how many of more are.
+const SMALL: usize = 8;
+const CORE: usize = 5;
+
+/// Tries every combination that no other beats in both price and utility.
+fn weigh<'a>(
+    lists: impl DoubleEndedIterator<Item = &'a Vec<Choice>> + ExactSizeIterator + Clone,
+    budget: Bitrate,
+) -> Vec<Option<Choice>> {
     let mut stages: Vec<Vec<State>> = Vec::with_capacity(lists.len());
     let mut states = vec![State { price: 0, utility: 0, parent: 0, taken: NOTHING }];
-    let exact = if lists.len() <= SMALL_ROOM { EXACT_STATES } else { MAX_STATES };
-    for list in lists {
-        let next = extend(&states, list, budget.as_bps(), exact);
+    for list in lists.clone() {
+        let next = extend(&states, list, budget.as_bps());
         stages.push(std::mem::replace(&mut states, next));
     }
     // States are sorted by price with rising utility: the last is the best.
     let mut at = states.len().saturating_sub(1);
     let mut picked = vec![None; lists.len()];
     let mut level = states;
-    for (index, list) in lists.iter().enumerate().rev() {
+    for (list, pick) in lists.rev().zip(picked.iter_mut().rev()) {
         let Some(state) = level.get(at).copied() else { break };
-        picked[index] = list.get(usize::from(state.taken)).copied();
+        *pick = list.get(usize::from(state.taken)).copied();
         at = usize::from(state.parent);
         level = stages.pop().unwrap_or_default();
     }
     picked
-}
-
-/// What a layer is worth to a demand; nothing where it is not there.
-pub(super) fn worth(source: Option<&SourceSnapshot>, demand: &DemandSnapshot, layer: Option<Layer>) -> u64 {
-    let encoding = layer.and_then(|layer| source?.encodings.get(usize::from(layer.encoding)));
-    encoding.zip(layer).map_or(0, |(encoding, layer)| utility(encoding, layer.temporal, demand))
-}
-
-/// What one layer costs.
-pub(super) fn price(
-    encoding: &EncodingSnapshot,
-    layer: Layer,
-    current: Option<Layer>,
-    pricing: Pricing,
-) -> Bitrate {
-    let measured = encoding.cumulative[usize::from(layer.temporal).min(TEMPORAL_LAYERS - 1)];
-    match pricing {
-        Pricing::Growing(margin) if current.is_none_or(|current| layer > current) => {
-            let grown = encoding.ceiling.scaled(GROWN_SHARE * temporal_share(encoding, layer.temporal));
-            measured.max(grown).scaled(margin)
-        }
-        Pricing::Measured | Pricing::Growing(_) => measured,
-    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +57,7 @@ const NOTHING: u8 = u8::MAX;
 /// States kept between demands. Small rooms never reach it; beyond it, states of nearly one price merge.
 const MAX_STATES: usize = 128;
 
-fn extend(states: &[State], list: &[Choice], budget: u64, exact: usize) -> Vec<State> {
+fn extend(states: &[State], list: &[Choice], budget: u64) -> Vec<State> {
     let without = states.iter().enumerate().map(|(parent, state)| State {
         parent: parent as u16,
         taken: NOTHING,
@@ -140,7 +71,7 @@ fn extend(states: &[State], list: &[Choice], budget: u64, exact: usize) -> Vec<S
         })
     });
     let all = without.chain(with);
-    if states.len() * (list.len() + 1) > exact {
+    if states.len() * (list.len() + 1) > EXACT_STATES {
         return thin(all, budget);
     }
     let mut next: Vec<State> = all.collect();
@@ -149,10 +80,8 @@ fn extend(states: &[State], list: &[Choice], budget: u64, exact: usize) -> Vec<S
     if next.len() > MAX_STATES { thin(next.into_iter(), budget) } else { next }
 }
 
-/// Up to this many states are sorted and compared exactly; more are thinned as they come. With many demands
-/// the sorting would be most of the work, and each demand a small part of the whole.
+/// Up to this many states are sorted and compared exactly; more are thinned as they come.
 const EXACT_STATES: usize = 512;
-const SMALL_ROOM: usize = 8;
 
 fn keep_undominated(states: &mut Vec<State>) {
     let mut best = None;
@@ -183,62 +112,105 @@ fn thin(states: impl Iterator<Item = State>, budget: u64) -> Vec<State> {
     kept
 }
 
-/// The temporal layers that make a difference.
-fn temporal_choices(encoding: &EncodingSnapshot, max_temporal: u8) -> impl Iterator<Item = u8> {
-    let top = TEMPORAL_LAYERS as u8 - 1;
-    let layers = encoding.temporal_layers.clamp(1, TEMPORAL_LAYERS as u8);
-    let highest = layers - 1;
-    // A stream without layers comes whole or not at all, as does the top of one that has them.
-    (0..layers)
-        .map(move |temporal| if temporal == highest { top } else { temporal })
-        .filter(move |temporal| layers == 1 || *temporal <= max_temporal)
+/// A step from one choice of a list to a dearer one.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    list: u16,
+    to: u8,
+    price: u64,
+    utility: u64,
 }
 
-/// What a step is worth, before priorities: the picture's size, the tile's, and its frame rate.
-fn utility(encoding: &EncodingSnapshot, temporal: u8, demand: &DemandSnapshot) -> u64 {
-    let size = size_utility(encoding.rung.min(rung_for_tile(demand.max_lines).max(Rung::P180)));
-    let rate = encoding.relative_frame_rate * temporal_rate(encoding, temporal);
-    let smoothness = match rate {
-        r if r >= 0.8 => 100,
-        r if r >= 0.4 => HALF_RATE,
-        _ => QUARTER_RATE,
+impl Step {
+    /// What it brings for its price.
+    fn value(&self) -> f64 {
+        self.utility as f64 / self.price.max(1) as f64
+    }
+}
+
+/// Takes the steps that bring most for their price until the budget is spent, then weighs the demands whose
+/// steps came last, or came too late, against each other.
+fn buy(lists: &[Vec<Choice>], budget: Bitrate) -> Vec<Option<Choice>> {
+    let mut steps: Vec<Step> = Vec::with_capacity(lists.len() * 4);
+    for (index, list) in lists.iter().enumerate() {
+        climb(index as u16, list, &mut steps);
+    }
+    steps.sort_by(|one, other| other.value().total_cmp(&one.value()));
+    let mut held: Vec<Option<u8>> = vec![None; lists.len()];
+    let mut closed = vec![false; lists.len()];
+    let mut spent = 0;
+    let mut edge = steps.len();
+    for (position, step) in steps.iter().enumerate() {
+        let list = usize::from(step.list);
+        if closed[list] {
+            continue;
+        }
+        if spent + step.price <= budget.as_bps() {
+            spent += step.price;
+            held[list] = Some(step.to);
+        } else {
+            edge = edge.min(position);
+            closed[list] = true;
+        }
+    }
+    let core = around(&steps, edge);
+    let choice = |list: usize| held[list].and_then(|to| lists[list].get(usize::from(to)).copied());
+    let mut picked: Vec<Option<Choice>> = (0..lists.len()).map(choice).collect();
+    let in_core: Bitrate = core.iter().filter_map(|list| picked[*list]).map(|choice| choice.price).sum();
+    let rest = budget - (Bitrate::bps(spent) - in_core);
+    let weighed = weigh(core.iter().map(|list| &lists[*list]), rest);
+    let worth = |picks: &mut dyn Iterator<Item = Option<Choice>>| -> u64 {
+        picks.flatten().map(|choice| choice.utility).sum()
     };
-    demand.priority.weigh(size * smoothness / 100)
+    if worth(&mut weighed.iter().copied()) >= worth(&mut core.iter().map(|list| picked[*list])) {
+        for (list, pick) in core.iter().zip(weighed) {
+            picked[*list] = pick;
+        }
+    }
+    picked
 }
 
-/// Utility of a rung in hundredths.
-const fn size_utility(rung: Rung) -> u64 {
-    match rung {
-        Rung::AudioOnly => 0,
-        Rung::P180 => 100,
-        Rung::P360 => 220,
-        Rung::P480 => 320,
-        Rung::P720 => 420,
-        Rung::P1080 => 470,
+/// The steps up a list that bring ever less for their price: its upper hull.
+fn climb(list: u16, choices: &[Choice], steps: &mut Vec<Step>) {
+    let first = steps.len();
+    for (to, choice) in choices.iter().enumerate() {
+        let mut step = Step { list, to: to as u8, price: choice.price.as_bps(), utility: choice.utility };
+        let below: (u64, u64) = steps[first..]
+            .iter()
+            .fold((0, 0), |(price, utility), step| (price + step.price, utility + step.utility));
+        (step.price, step.utility) =
+            (step.price.saturating_sub(below.0), step.utility.saturating_sub(below.1));
+        // Two steps of which the second brings more are one.
+        while let Some(last) = steps[first..].last()
+            && step.value() > last.value()
+        {
+            step.price += last.price;
+            step.utility += last.utility;
+            steps.pop();
+        }
+        steps.push(step);
     }
 }
 
-/// Percent of its utility that a picture keeps at half its frame rate: 720 lines then rank below 480 lines
-/// at full rate, since a face is read from its movement.
-const HALF_RATE: u64 = 72;
-
-/// Likewise at a quarter: 480 lines then rank below 180 lines at full rate.
-const QUARTER_RATE: u64 = 30;
-
-/// Share of an encoding's frame rate that a temporal layer has.
-fn temporal_rate(encoding: &EncodingSnapshot, temporal: u8) -> f64 {
-    let highest = i32::from(encoding.temporal_layers.clamp(1, TEMPORAL_LAYERS as u8)) - 1;
-    0.5_f64.powi((highest - i32::from(temporal)).max(0))
-}
-
-/// Share of an encoding's rate that a temporal layer is expected to have.
-fn temporal_share(encoding: &EncodingSnapshot, temporal: u8) -> f64 {
-    match temporal_rate(encoding, temporal) {
-        rate if rate >= 0.8 => 1.0,
-        rate if rate >= 0.4 => 0.6,
-        _ => 0.4,
+/// The demands whose steps lie nearest to the edge of the budget.
+fn around(steps: &[Step], edge: usize) -> Vec<usize> {
+    let mut core: Vec<usize> = Vec::with_capacity(CORE);
+    let (mut below, mut above) = (edge, edge);
+    while core.len() < CORE && (below > 0 || above < steps.len()) {
+        let mut take = |step: &Step| {
+            let list = usize::from(step.list);
+            if core.len() < CORE && !core.contains(&list) {
+                core.push(list);
+            }
+        };
+        if let Some(step) = steps.get(above) {
+            take(step);
+            above += 1;
+        }
+        if below > 0 {
+            below -= 1;
+            take(&steps[below]);
+        }
     }
+    core
 }
-
-/// An encoder seldom fills its ceiling; a picture that moves comes this near.
-const GROWN_SHARE: f64 = 0.85;
