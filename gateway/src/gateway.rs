@@ -142,8 +142,7 @@ impl Gateway {
             media: candidates,
             page: settings.public_url,
         };
-        let gateway =
-            Self { signaling, media, operator, admin, metrics, state, exits, sockets, addresses, grace };
+        let gateway = Self { signaling, media, operator, admin, metrics, state, exits, sockets, addresses, grace };
         gateway.enter(NodeState::Ready);
         Ok(gateway)
     }
@@ -245,7 +244,6 @@ fn signaling_config(config: Config) -> Result<SignalingConfig, InvalidConfig> {
         link_lifetime: consults.link_lifetime.0,
         hd_mode: policy.hd_mode,
         attested_apps,
-        video_codecs: policy.video_codecs,
         max_participants: consults.max_participants,
         max_connections_per_address: http.max_connections_per_address,
         ..SignalingConfig::default()

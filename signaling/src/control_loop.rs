@@ -250,8 +250,7 @@ mod tests {
     const CLIENT: ConnectionId = ConnectionId(1);
 
     fn control_loop() -> (ControlLoop, mpsc::Receiver<Sample>) {
-        let registry =
-            Registry::new(HdMode::Equivalent, CodecPreference::default(), 2, StdRng::seed_from_u64(1));
+        let registry = Registry::new(HdMode::Equivalent, 2, StdRng::seed_from_u64(1));
         let (samples, counted) = mpsc::channel(8);
         let (commands, records) = (mpsc::channel(1).0, mpsc::channel(1).0);
         let census = watch::channel(Census::default()).0;

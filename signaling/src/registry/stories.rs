@@ -48,8 +48,7 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let registry =
-            Registry::new(HdMode::Equivalent, CodecPreference::default(), 3, StdRng::seed_from_u64(7));
+        let registry = Registry::new(HdMode::Equivalent, 3, StdRng::seed_from_u64(7));
         Self { now: Instant::now(), registry, outputs: Vec::new() }
     }
 

@@ -12,7 +12,6 @@ import type {
   RoomDecisions,
   Track,
   TrackId,
-  VideoCodec,
 } from "../protocol/messages.js";
 import type { SessionEnd } from "../signaling/session.js";
 
@@ -23,7 +22,6 @@ export type Consult = {
   readonly participant: ParticipantId;
   readonly role: Role;
   readonly hdMode: HdMode;
-  readonly videoCodecs: readonly VideoCodec[];
 };
 
 /** The signaling connection during a call; media goes on without it. */

@@ -132,11 +132,6 @@ limit: EncoderLimit, } | { "type": "watch_decisions",
 watch: boolean, } | { "type": "ping" } | { "type": "leave" });
 
 /**
- * The codecs in the order that a site likes them.
- */
-export type CodecPreference = Array<VideoCodec>;
-
-/**
  * A consult: the medical appointment, known to the signaling plane only.
  */
 export type ConsultId = string;
@@ -852,11 +847,6 @@ max_bitrate_bps: Bitrate,
 redundancy: boolean, };
 
 /**
- * A video codec.
- */
-export type VideoCodec = "vp8" | "h264" | "vp9" | "av1";
-
-/**
  * The answer to `hello`.
  */
 export type Welcome = {
@@ -895,8 +885,4 @@ role: Role,
 /**
  * Which pairs may have HD at all.
  */
-hd_mode: HdMode,
-/**
- * The codecs for pictures, the one that the site likes best first. A client sends the first that it can.
- */
-video_codecs: CodecPreference, };
+hd_mode: HdMode, };

@@ -339,18 +339,20 @@ impl Adaptation {
                 source_lines: track.source_lines.map(|(lines, _)| lines),
                 wishes: &wishes,
                 previous: &track.plan,
+                rates: self.room.strategy.rates,
             });
             let is_new = plan != track.plan;
             if is_new {
-                self.log.record_plan(now, &track.publication, &plan, plan_cause(&track.wishes, &wishes));
+                if track.changes_shape(&plan) {
+                    self.log.record_plan(now, &track.publication, &plan, plan_cause(&track.wishes, &wishes));
+                }
                 let output = told_plan(&track.publication, &plan);
                 self.outputs.push_back(output);
             }
             if let Some(track) = self.room.tracks.get_mut(&id) {
                 track.wishes = wishes;
                 if is_new {
-                    track.plan = plan;
-                    track.planned_at = now;
+                    track.follow(now, plan);
                 }
             }
         }

@@ -291,14 +291,23 @@ impl Allocator {
     }
 
     fn cost(&self, room: &RoomSnapshot, subscriber: &SubscriberSnapshot) -> Bitrate {
-        let layers = subscriber.demands.iter().zip(&self.memory);
-        layers
-            .filter_map(|(demand, memory)| {
-                let layer = memory.layer?;
-                let encoding = room.sources.get(demand.source)?.encodings.get(usize::from(layer.encoding))?;
-                Some(choice::price(encoding, layer, Some(layer), Pricing::Measured))
+        self.prices(room, subscriber).sum()
+    }
+
+    /// What each demand costs as it is.
+    pub(super) fn prices(
+        &self,
+        room: &RoomSnapshot,
+        subscriber: &SubscriberSnapshot,
+    ) -> impl Iterator<Item = Bitrate> {
+        subscriber.demands.iter().zip(&self.memory).map(|(demand, memory)| {
+            let encodings = room.sources.get(demand.source).map(|source| &source.encodings);
+            let layer = memory.layer.zip(encodings);
+            let encoding = layer.and_then(|(layer, of)| Some((layer, of.get(usize::from(layer.encoding))?)));
+            encoding.map_or(Bitrate::ZERO, |(layer, encoding)| {
+                choice::price(encoding, layer, Some(layer), Pricing::Measured)
             })
-            .sum()
+        })
     }
 
     /// Whether queues or losses ask for relief beyond what the estimate says, and how much.

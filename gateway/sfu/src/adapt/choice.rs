@@ -80,6 +80,7 @@ pub(super) fn price(
     match pricing {
         Pricing::Growing(margin) if current.is_none_or(|current| layer > current) => {
             let grown = encoding.ceiling.scaled(GROWN_SHARE * temporal_share(encoding, layer.temporal));
+            let margin = if encoding.ceiling < encoding.full { margin.min(FOLLOWING_MARGIN) } else { margin };
             measured.max(grown).scaled(margin)
         }
         Pricing::Measured | Pricing::Growing(_) => measured,
@@ -145,3 +146,6 @@ fn temporal_share(encoding: &EncodingSnapshot, temporal: u8) -> f64 {
 
 /// An encoder seldom fills its ceiling; a picture that moves comes this near.
 const GROWN_SHARE: f64 = 0.85;
+
+/// Room over the price of an encoding whose ceiling follows those who receive it: it gives way before they have to.
+const FOLLOWING_MARGIN: f64 = 1.03;

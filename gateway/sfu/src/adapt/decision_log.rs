@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_plan_changes_for_what_changed_of_the_wishes() {
-        let wish = UplinkWish { cap: Rung::P720, max_lines: 720, budget: Some(Bitrate::kbps(2_000)) };
+        let budget = Some(Bitrate::kbps(2_000));
+        let wish = UplinkWish { cap: Rung::P720, max_lines: 720, budget, spare: budget };
         let cases = [
             (vec![wish, wish], ChangeCause::Audience),
             (vec![UplinkWish { cap: Rung::P480, ..wish }], ChangeCause::Policy),

@@ -48,4 +48,4 @@ pub use published_track::Publication;
 pub use snapshot::{
     DemandSnapshot, EncodingSnapshot, Pricing, Priority, RoomSnapshot, SourceSnapshot, SubscriberSnapshot,
 };
-pub use uplink::{EncodingTarget, SourceNeeds, UplinkWish, plan_uplink};
+pub use uplink::{EncodingTarget, RateRule, SourceNeeds, UplinkWish, plan_uplink};

@@ -27,6 +27,8 @@ pub(super) struct Participant {
     clean_uplink_since: Option<Instant>,
     /// The video tracks that it subscribes to, in the order of its allocator's demands.
     pub(super) demands: Vec<TrackId>,
+    /// What each of them costs at present.
+    pub(super) prices: Vec<Bitrate>,
     /// What was last said of it.
     pub(super) quality: Vec<PairQuality>,
     pub(super) demand: Option<[Bitrate; 3]>,
@@ -50,6 +52,7 @@ impl Participant {
             roomy_downlink_since: None,
             clean_uplink_since: None,
             demands: Vec::new(),
+            prices: Vec::new(),
             quality: Vec::new(),
             demand: None,
             said_class: NetworkClass::Unknown,
@@ -106,6 +109,12 @@ impl Participant {
         if estimate >= LEAST_FOR_VIDEO { budget.max(LEAST_PICTURE) } else { budget }
     }
 
+    /// What a picture of one track may cost while the others cost what they do.
+    pub(super) fn spare(&self, track: TrackId, audio: Bitrate) -> Bitrate {
+        let others = self.demands.iter().zip(&self.prices).filter(|(id, _)| **id != track);
+        self.budget(audio) - others.map(|(_, price)| *price).sum()
+    }
+
     pub(super) fn link_view(&self, audio: Bitrate) -> LinkView {
         let floor = self.budget(audio);
         let relief = self
@@ -160,7 +169,7 @@ pub(super) const LEAST_PICTURE: Bitrate = Bitrate::kbps(60);
 const LEAST_FOR_VIDEO: Bitrate = Bitrate::kbps(100);
 
 /// Encodings stay warm for this long after the estimate has left their reach.
-const PEAK_MEMORY: Duration = Duration::from_secs(5);
+const PEAK_MEMORY: Duration = Duration::from_millis(2_500);
 
 /// What lifts the cap of a pair of 4G and an unknown cellular network, and for how long it must last.
 const SUSTAINED_ROOM: Bitrate = Bitrate::kbps(1_500);

@@ -77,6 +77,20 @@ impl Track {
         self.publication.rids.len().clamp(1, MAX_ENCODINGS)
     }
 
+    /// Whether a plan asks for more than other rates.
+    pub(super) fn changes_shape(&self, plan: &[EncodingTarget]) -> bool {
+        let shape = |target: &EncodingTarget| (target.active, target.rung, target.max_framerate);
+        !self.plan.iter().map(shape).eq(plan.iter().map(shape))
+    }
+
+    /// Takes a plan over. Other rates alone are followed without a break.
+    pub(super) fn follow(&mut self, now: Instant, plan: Vec<EncodingTarget>) {
+        if self.changes_shape(&plan) {
+            self.planned_at = now;
+        }
+        self.plan = plan;
+    }
+
     /// Returns whether an encoding came, went, or changed its size.
     pub(super) fn measure_layers(&mut self, now: Instant, measures: &[LayerMeasure]) -> bool {
         self.has_begun |= measures.iter().any(|measure| measure.alive);
@@ -199,6 +213,11 @@ impl Track {
                 Some(lowest) => index == lowest || measure.alive && ripe,
             };
             let ceiling = self.plan.get(index).map_or(Bitrate::ZERO, |plan| plan.max_bitrate);
+            let rung = self.rung_of(now, index);
+            let full = match self.publication.source {
+                TrackSource::Camera => ceiling.max(rung.nominal_bitrate()),
+                TrackSource::Screen | TrackSource::Microphone => ceiling,
+            };
             let [.., whole] = measure.cumulative;
             let cumulative = if whole == Bitrate::ZERO {
                 EXPECTED_SHARES.map(|share| ceiling.scaled(share))
@@ -209,9 +228,10 @@ impl Track {
             EncodingSnapshot {
                 usable,
                 expected: measure.alive || !planned || settling,
-                rung: self.rung_of(now, index),
+                rung,
                 cumulative,
                 ceiling,
+                full,
                 temporal_layers: measure.temporal_layers,
                 relative_frame_rate: if known_rate { measure.frame_rate / fastest } else { 1.0 },
             }

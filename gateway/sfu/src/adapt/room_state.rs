@@ -210,6 +210,12 @@ impl RoomState {
                         }
                         Spending::Unlimited => None,
                     },
+                    spare: match self.strategy.spending {
+                        Spending::Estimated if participant.downlink.is_some() => {
+                            Some(participant.spare(id, self.audio_reserve(*subscriber)))
+                        }
+                        Spending::Estimated | Spending::Unlimited => None,
+                    },
                 })
             })
             .collect()
@@ -246,7 +252,7 @@ impl RoomState {
             self.planned_cap(now, subscriber, track).min(Rung::P480)
         };
         let fresh = now.saturating_duration_since(since) < PRESUMED_FOR;
-        fresh.then_some(UplinkWish { cap, max_lines: Rung::HD.lines(), budget: None })
+        fresh.then_some(UplinkWish { cap, max_lines: Rung::HD.lines(), budget: None, spare: None })
     }
 
     /// The pairs of a publisher and a subscriber of its camera, each with what decides its HD permission.

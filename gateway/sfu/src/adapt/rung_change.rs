@@ -33,6 +33,7 @@ impl Adaptation {
             Steps::Held => participant.allocator.step(now, room, &subscriber, ideal, &link),
             Steps::AtOnce => participant.allocator.follow(ideal),
         }
+        participant.prices = participant.allocator.prices(room, &subscriber).collect();
         let decided: Vec<(TrackId, Option<Layer>)> =
             participant.demands.iter().copied().zip(participant.allocator.layers()).collect();
         for ((track, layer), demand) in decided.into_iter().zip(&subscriber.demands) {

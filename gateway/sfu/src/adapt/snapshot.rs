@@ -40,6 +40,8 @@ pub struct EncodingSnapshot {
     pub cumulative: [Bitrate; TEMPORAL_LAYERS],
     /// The rate that it may grow to at full frame rate.
     pub ceiling: Bitrate,
+    /// The ceiling if all who receive it could pay for it; where that is more, the ceiling follows them.
+    pub full: Bitrate,
     /// Whether it has temporal layers to choose from.
     pub temporal_layers: u8,
     /// Frames per second over those of the fastest encoding of the track.

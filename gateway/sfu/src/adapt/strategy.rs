@@ -11,6 +11,7 @@ use protocol::units::Bitrate;
 use super::hd_objection::PairEvidence;
 use super::hd_permission::{HdDecision, HdPermission};
 use super::policy::{self, PairCap};
+use super::uplink::RateRule;
 
 /// The rules of one adaptation policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub(super) struct Strategy {
     permission: Permission,
     pub(super) spending: Spending,
     pub(super) steps: Steps,
+    pub(super) rates: RateRule,
 }
 
 /// What the network classes of a pair allow.
@@ -69,18 +71,21 @@ impl Strategy {
                 permission: Permission::Measured,
                 spending: Spending::Estimated,
                 steps: Steps::Held,
+                rates: RateRule::Following,
             },
             AdaptationPolicy::FixedByClass => Self {
                 caps: Caps::HdOrLow,
                 permission: Permission::ByClass,
                 spending: Spending::Unlimited,
                 steps: Steps::AtOnce,
+                rates: RateRule::Nominal,
             },
             AdaptationPolicy::BandwidthOnly => Self {
                 caps: Caps::Open,
                 permission: Permission::Always,
                 spending: Spending::Estimated,
                 steps: Steps::AtOnce,
+                rates: RateRule::Nominal,
             },
         }
     }

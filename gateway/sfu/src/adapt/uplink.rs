@@ -29,6 +29,18 @@ pub struct UplinkWish {
     pub max_lines: u16,
     /// The most that its video could cost of late; `None` before the first estimate.
     pub budget: Option<Bitrate>,
+    /// What a picture of this track may cost at this moment; `None` while that is not known.
+    pub spare: Option<Bitrate>,
+}
+
+/// How the rates of camera encodings are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RateRule {
+    /// Each rung at its nominal rate.
+    Nominal,
+    /// A rung's rate follows what the few who receive it can pay, so that no budget lies idle between two
+    /// rungs.
+    Following,
 }
 
 /// Everything that the plan of one track depends on.
@@ -44,6 +56,8 @@ pub struct SourceNeeds<'a> {
     pub wishes: &'a [UplinkWish],
     /// The plan in force; empty at first.
     pub previous: &'a [EncodingTarget],
+    /// How rates are chosen.
+    pub rates: RateRule,
 }
 
 /// Plans the encodings of one track, lowest first.
@@ -59,7 +73,7 @@ pub fn plan_uplink(needs: &SourceNeeds<'_>) -> Vec<EncodingTarget> {
 fn plan_camera(needs: &SourceNeeds<'_>) -> Vec<EncodingTarget> {
     let reach: Vec<Reach> = needs.wishes.iter().map(|wish| Reach::of(needs, wish)).collect();
     let watched = !needs.wishes.is_empty();
-    match needs.encodings {
+    let mut plan = match needs.encodings {
         0 => Vec::new(),
         1 => vec![camera(watched, single_rung(&reach))],
         2 => {
@@ -73,7 +87,43 @@ fn plan_camera(needs: &SourceNeeds<'_>) -> Vec<EncodingTarget> {
             plan.resize(encodings, camera(false, Rung::HD));
             plan
         }
+    };
+    match needs.rates {
+        RateRule::Nominal => {}
+        RateRule::Following => follow(&mut plan, needs.previous, &reach),
     }
+    plan
+}
+
+/// Lowers the rate of each encoding to what those can pay who receive it.
+fn follow(plan: &mut [EncodingTarget], previous: &[EncodingTarget], reach: &[Reach]) {
+    for index in 0..plan.len() {
+        let users = || reach.iter().filter(|reach| reach.received(plan) == Some(index));
+        let (rung, least) = (plan[index].rung, least_rate(plan[index].rung));
+        let nominal = rung.nominal_bitrate();
+        let wanted = match users().count() {
+            1..=MAX_FOLLOWED => users()
+                .filter_map(|reach| reach.spare)
+                .map(|spare| spare.scaled(FOLLOWED_SHARE))
+                .min()
+                .map_or(nominal, |spare| spare.clamp(least, nominal)),
+            _ => nominal,
+        };
+        let step = nominal.scaled(1.0 / RATE_STEPS);
+        let wanted = Bitrate::bps(wanted.as_bps() / step.as_bps().max(1) * step.as_bps()).max(least);
+        let before = previous.get(index).filter(|before| before.active && before.rung == rung);
+        // Down at once; up when it is worth a message.
+        let stays = |before: &&EncodingTarget| {
+            let small = wanted < before.max_bitrate + step + step && wanted + step < nominal;
+            wanted >= before.max_bitrate && small
+        };
+        plan[index].max_bitrate = before.filter(stays).map_or(wanted, |before| before.max_bitrate);
+    }
+}
+
+/// The least rate at which all frames of a rung are worth showing.
+fn least_rate(rung: Rung) -> Bitrate {
+    rung.nominal_bitrate().scaled(if rung <= Rung::P180 { LEAST_SHARE_180 } else { LEAST_SHARE })
 }
 
 fn three_encodings(needs: &SourceNeeds<'_>, reach: &[Reach], watched: bool) -> Vec<EncodingTarget> {
@@ -131,6 +181,7 @@ struct Reach {
     /// By bandwidth.
     affordable: Rung,
     budget: Option<Bitrate>,
+    spare: Option<Bitrate>,
 }
 
 impl Reach {
@@ -140,13 +191,30 @@ impl Reach {
         let carried = |rung: Rung| needs.previous.iter().any(|target| target.active && target.rung == rung);
         let affordable = wish.budget.map_or(Rung::P1080, |budget| {
             let fits = |rung: &Rung| {
-                let margin = if carried(*rung) { KEEP_MARGIN } else { RAISE_MARGIN };
-                budget >= rung.nominal_bitrate().scaled(margin)
+                let price = match needs.rates {
+                    RateRule::Nominal => rung.nominal_bitrate(),
+                    RateRule::Following => least_rate(*rung),
+                };
+                let margin = match (needs.rates, carried(*rung)) {
+                    (RateRule::Nominal, true) => KEEP_MARGIN,
+                    (RateRule::Following, true) => 1.0,
+                    (RateRule::Nominal | RateRule::Following, false) => RAISE_MARGIN,
+                };
+                budget >= price.scaled(margin)
             };
             Rung::ALL.into_iter().rev().find(fits).unwrap_or(Rung::AudioOnly)
         });
         // Who can afford nothing at all still gets the lowest encoding.
-        Self { allowed, affordable: affordable.max(Rung::P180), budget: wish.budget }
+        Self { allowed, affordable: affordable.max(Rung::P180), budget: wish.budget, spare: wish.spare }
+    }
+
+    /// The encoding that it can come to receive at present.
+    fn received(&self, plan: &[EncodingTarget]) -> Option<usize> {
+        let pays = |rung: Rung| self.spare.is_none_or(|spare| spare >= least_rate(rung));
+        let fits =
+            |target: &EncodingTarget| target.active && target.rung <= self.allowed && pays(target.rung);
+        let lowest = (self.allowed > Rung::AudioOnly).then_some(0).filter(|_| !plan.is_empty());
+        plan.iter().rposition(fits).or(lowest)
     }
 }
 
@@ -167,6 +235,19 @@ const SCREEN_LADDER: [EncodingTarget; 3] = [
 const STAY_WARM: f64 = 0.4;
 const GET_WARM: f64 = 0.6;
 
+/// Subscribers that a rate follows: with more, the poorest would set the picture of all.
+const MAX_FOLLOWED: usize = 3;
+
+/// Share of what a subscriber can pay that an encoder may take: its rate varies from second to second.
+const FOLLOWED_SHARE: f64 = 0.8;
+
+/// Share of its nominal rate below which a rung is no longer worth its lines; a small picture bears more.
+const LEAST_SHARE: f64 = 0.7;
+const LEAST_SHARE_180: f64 = 0.5;
+
+/// Rates change in steps of so many to the nominal one.
+const RATE_STEPS: f64 = 16.0;
+
 /// An encoding changes its rung when the budgets leave this band around the rung's price.
 const KEEP_MARGIN: f64 = 0.85;
 const RAISE_MARGIN: f64 = 1.2;
@@ -176,7 +257,7 @@ mod tests {
     use super::*;
 
     fn wish(cap: Rung) -> UplinkWish {
-        UplinkWish { cap, max_lines: 1080, budget: None }
+        UplinkWish { cap, max_lines: 1080, budget: None, spare: None }
     }
 
     fn tile(max_lines: u16) -> UplinkWish {
@@ -189,7 +270,8 @@ mod tests {
 
     fn plan(encodings: usize, wishes: &[UplinkWish], previous: &[EncodingTarget]) -> Vec<EncodingTarget> {
         let source = TrackSource::Camera;
-        plan_uplink(&SourceNeeds { source, encodings, source_lines: None, wishes, previous })
+        let rates = RateRule::Nominal;
+        plan_uplink(&SourceNeeds { source, encodings, source_lines: None, wishes, previous, rates })
     }
 
     /// The rungs of the active encodings, with `-` for those that are off.
@@ -244,6 +326,45 @@ mod tests {
     }
 
     #[test]
+    fn rates_follow_what_the_receivers_can_pay() {
+        let sd = |kbps| UplinkWish { cap: Rung::P480, spare: Some(Bitrate::kbps(kbps)), ..carries(kbps) };
+        let followed = |wishes: &[UplinkWish], previous: &[EncodingTarget]| {
+            let needs = SourceNeeds {
+                source: TrackSource::Camera,
+                encodings: 3,
+                source_lines: None,
+                wishes,
+                previous,
+                rates: RateRule::Following,
+            };
+            plan_uplink(&needs)
+        };
+        for kbps in [60, 100, 150, 280, 300, 350, 400, 450, 525, 600, 700, 900, 2_000] {
+            let plan = followed(&[sd(kbps)], &[]);
+            let received = plan
+                .iter()
+                .rfind(|target| target.active && least_rate(target.rung) <= Bitrate::kbps(kbps.max(75)));
+            let rate = received.expect("something").max_bitrate;
+            assert!(rate <= Bitrate::kbps(kbps.max(75)), "{kbps}: {plan:?}");
+            // Between the rungs most of a budget is used.
+            let top = Rung::P480.nominal_bitrate().min(Bitrate::kbps(kbps));
+            assert!(kbps < 350 || rate >= top.scaled(0.65), "{kbps}: {plan:?}");
+        }
+        let wide = followed(&[sd(900)], &[]);
+        let dip = followed(&[sd(700)], &wide);
+        assert!(dip[1].max_bitrate < wide[1].max_bitrate, "down at once");
+        let tremble = followed(&[sd(720)], &dip);
+        assert_eq!(tremble, dip, "up when it is worth a message");
+        assert_eq!(followed(&[sd(900)], &dip), wide);
+        let crowd = [sd(600); 4];
+        assert_eq!(
+            followed(&crowd, &wide)[1].max_bitrate,
+            Rung::P480.nominal_bitrate(),
+            "a crowd sets no rate"
+        );
+    }
+
+    #[test]
     fn a_small_camera_is_not_asked_for_more() {
         let wishes = [wish(Rung::P720)];
         let needs = SourceNeeds {
@@ -252,6 +373,7 @@ mod tests {
             source_lines: Some(480),
             wishes: &wishes,
             previous: &[],
+            rates: RateRule::Following,
         };
         assert_eq!(shape(&plan_uplink(&needs)), "180p 480p -");
     }
@@ -262,7 +384,7 @@ mod tests {
             for cap in Rung::ALL {
                 for max_lines in [0, 90, 360, 2160] {
                     for budget in [None, Some(Bitrate::ZERO), Some(Bitrate::MAX)] {
-                        let wishes = [UplinkWish { cap, max_lines, budget }];
+                        let wishes = [UplinkWish { cap, max_lines, budget, spare: budget }];
                         let plan = plan(encodings, &wishes, &[]);
                         assert!(plan[0].active, "{wishes:?}");
                         assert!(plan.windows(2).all(|pair| pair[0].rung <= pair[1].rung), "{plan:?}");

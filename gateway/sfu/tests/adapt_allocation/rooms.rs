@@ -16,6 +16,7 @@ pub(crate) fn encoding(rung: Rung, kbps: u64, usable: bool) -> EncodingSnapshot 
         rung,
         cumulative: [rate.scaled(0.4), rate.scaled(0.6), rate],
         ceiling: rate,
+        full: rate,
         temporal_layers: 3,
         relative_frame_rate: 1.0,
     }

@@ -57,7 +57,7 @@ fn every_reason_is_told_with_what_it_allows() {
         },
         Case {
             link: roomy,
-            change: |sim| sim.ends[1].downlink = kbps(700),
+            change: |sim| sim.ends[1].downlink = kbps(550),
             reason: RungReason::Downlink,
             rung: Rung::P360,
         },
