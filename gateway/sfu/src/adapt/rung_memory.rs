@@ -159,8 +159,8 @@ const THIN_PATIENCE: Duration = Duration::from_millis(1_200);
 
 /// A step up that is taken back for want of bandwidth within this time has failed.
 const FAILED_RAISE: Duration = Duration::from_secs(10);
-const FIRST_WAIT: Duration = Duration::from_secs(8);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const FIRST_WAIT: Duration = Duration::from_secs(3);
+const LONGEST_WAIT: Duration = Duration::from_secs(12);
 
 /// A failure this long after the wait for the last one is counted as the first.
 const FORGIVEN: Duration = Duration::from_secs(60);
