@@ -7,7 +7,7 @@ use protocol::units::Bitrate;
 use super::allocate::ALL_ENCODINGS;
 use super::choice;
 use super::output::Layer;
-use super::snapshot::{DemandSnapshot, EncodingSnapshot, Pricing, SourceSnapshot, SubscriberSnapshot, fills};
+use super::snapshot::{DemandSnapshot, Pricing, SourceSnapshot, SubscriberSnapshot, fills};
 
 /// The rates of [`AdaptOutput::Demand`](super::AdaptOutput::Demand), in its order. `sought` is the cap of
 /// each demand that measurement may yet open; `spendable` the share of an estimate that media may take.
