@@ -175,7 +175,9 @@ impl Allocator {
         let cost = self.cost(room, subscriber);
         let trouble = self.trouble(now, link);
         let overspent = cost > link.hold;
+        let silent = link.downlink.is_some_and(|downlink| downlink.state == DownlinkState::Silent);
         let (budget, fall) = match trouble {
+            None if overspent && silent => (subscriber.budget, Fall::Silence),
             Some((budget, _)) if overspent => (budget.min(subscriber.budget), Fall::Shortage),
             Some(relief) => relief,
             None if overspent && is_loss_alone(link) => (subscriber.budget, Fall::Loss),

@@ -16,8 +16,10 @@ pub(super) struct RungMemory {
     /// The last step up for which bandwidth was the only question.
     raised: Option<(Layer, Instant)>,
     failed: Option<Failed>,
-    /// What was held before the last fall, and when that was.
-    fell: Option<(Layer, Instant, Fall)>,
+    /// The best that was held of late, and when it was left.
+    best: Option<(Layer, Instant)>,
+    /// Why there is no picture, where the link is to blame.
+    dark: Option<Fall>,
     /// Since when it has been short of frames for the sake of the link.
     thinned_since: Option<Instant>,
     cap: Option<Rung>,
@@ -43,6 +45,8 @@ pub(super) enum Fall {
     Loss,
     /// The link carries less.
     Shortage,
+    /// Nothing is heard of the link: it is gone for a moment, and may come back as it was.
+    Silence,
 }
 
 impl RungMemory {
@@ -77,6 +81,7 @@ impl RungMemory {
     /// Goes up because there is room.
     pub(super) fn raise(&mut self, now: Instant, to: Option<Layer>) {
         self.raised = to.map(|layer| (layer, now));
+        self.dark = None;
         self.layer = to;
         self.thinned_since = None;
     }
@@ -85,12 +90,13 @@ impl RungMemory {
     pub(super) fn fall(&mut self, now: Instant, to: Option<Layer>, fall: Fall) {
         let Some(from) = self.layer else { return };
         let spatial = to.map(|layer| layer.encoding) != Some(from.encoding);
+        self.dark = to.is_none().then_some(fall);
         let quick = self.raised.filter(|(layer, at)| {
             *layer >= from && now.saturating_duration_since(*at) < FAILED_RAISE && Some(*layer) > to
         });
         if let Some((layer, _)) = quick
             && spatial
-            && fall != Fall::Loss
+            && matches!(fall, Fall::Jitter | Fall::Shortage)
         {
             let recent = self.failed.filter(|failed| now.saturating_duration_since(failed.until) < FORGIVEN);
             let wait = recent.map_or(FIRST_WAIT, |failed| (failed.wait * 2).min(LONGEST_WAIT));
@@ -98,7 +104,8 @@ impl RungMemory {
         }
         self.thinned_since = if spatial { None } else { self.thinned_since.or(Some(now)) };
         self.raised = None;
-        self.fell = Some((from, now, fall));
+        let better = self.best.filter(|(layer, at)| *layer > from && is_recent(now, *at));
+        self.best = Some(better.unwrap_or((from, now)));
         self.layer = to;
     }
 
@@ -115,7 +122,9 @@ impl RungMemory {
 
     /// How long there must have been room for a step up. `rung` is what it leads to.
     pub(super) fn patience(&self, now: Instant, to: Option<Layer>, rung: Rung) -> Duration {
-        let Some(current) = self.layer else { return RETURN_PATIENCE };
+        let Some(current) = self.layer else {
+            return if self.dark == Some(Fall::Silence) { REVIVAL_PATIENCE } else { RETURN_PATIENCE };
+        };
         if to.is_some_and(|to| to.encoding == current.encoding) {
             return FRAME_RATE_PATIENCE;
         }
@@ -130,18 +139,26 @@ impl RungMemory {
         if current.encoding == 0 {
             return RETURN_PATIENCE;
         }
-        let held = self
-            .fell
-            .is_some_and(|(layer, at, _)| now.saturating_duration_since(at) < RECENT && to <= Some(layer));
-        if held { RETURN_PATIENCE } else { RAISE_PATIENCE }
+        let held = self.best.is_some_and(|(layer, at)| is_recent(now, at) && to <= Some(layer));
+        if held { HELD_PATIENCE } else { RAISE_PATIENCE }
     }
+}
+
+fn is_recent(now: Instant, left_at: Instant) -> bool {
+    now.saturating_duration_since(left_at) < RECENT
 }
 
 /// A step up to another encoding needs this much lasting evidence.
 const RAISE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Likewise where the picture is below the clinical floor, was lost, or was better a moment ago.
+/// Likewise where the picture is below the clinical floor, or was lost.
 const RETURN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A link that is heard again after silence is believed: every moment without a picture is one too many.
+const REVIVAL_PATIENCE: Duration = Duration::ZERO;
+
+/// What was better a moment ago needs less: that it was held is evidence, too.
+const HELD_PATIENCE: Duration = Duration::from_millis(600);
 
 /// A rung held this recently is known to fit where there is the room again.
 const RECENT: Duration = Duration::from_secs(45);

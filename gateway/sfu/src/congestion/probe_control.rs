@@ -249,7 +249,7 @@ const NEXT_NEEDS: f64 = 1.25;
 const NEXT_GOAL: f64 = 1.35;
 
 /// Smaller setbacks are made up for by growth.
-const WORTH_GOING_BACK: f64 = 0.75;
+const WORTH_GOING_BACK: f64 = 0.85;
 
 /// Five packets say nothing where the delay changes by so much from one to the next,
 const BLURRING_JITTER: Duration = Duration::from_millis(8);
