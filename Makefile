@@ -73,10 +73,11 @@ lab: binaries browser-client ## Adaptation measured: virtual time, then real bro
 	node loadtest/browser/scenarios/lab.mjs $(SCENARIOS)
 
 bench: build-packages ## Cost per forwarded packet
-	cargo bench -p gateway
+	cargo bench -p gateway --bench egress
 
 allocation: build-packages ## How good and how quick allocation is, and how right network classes are
-	cargo bench -p sfu
+	cargo bench -p sfu --bench allocation
+	cargo bench -p gateway --bench network_class
 
 consult: binaries browser-client ## Figures of real consults (SCENARIOS="hd loss"; all of them take 10 minutes)
 	node loadtest/browser/scenarios/consult.mjs $(SCENARIOS)

@@ -472,7 +472,10 @@ mod tests {
                 "[policy]\nattested_apps = [{ name = \"app\", public_key = \"key\" }]",
                 InvalidConfig::AttestedKey("app".to_owned(), ParseKeyError),
             ),
-            ("[operator]\napi_root = \"https://a.example\"", InvalidConfig::Operator(InvalidOperator::Credentials)),
+            (
+                "[operator]\napi_root = \"https://a.example\"",
+                InvalidConfig::Operator(InvalidOperator::Credentials),
+            ),
         ] {
             assert_eq!(parse(text).unwrap().validate(), Err(wrong), "{text}");
         }

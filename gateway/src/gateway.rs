@@ -142,7 +142,8 @@ impl Gateway {
             media: candidates,
             page: settings.public_url,
         };
-        let gateway = Self { signaling, media, operator, admin, metrics, state, exits, sockets, addresses, grace };
+        let gateway =
+            Self { signaling, media, operator, admin, metrics, state, exits, sockets, addresses, grace };
         gateway.enter(NodeState::Ready);
         Ok(gateway)
     }

@@ -23,7 +23,8 @@ use signaling::sample::{AuthFailure, Limit, NegotiationOutcome, Route, StoreOper
 use self::delay_collector::{DelayCollector, SharedDelayCollector};
 use self::family::{Counters, Declarations, Gauges, Histograms};
 use self::label::{
-    Direction, JoinOutcome, MessageType, Method, OldClass, Outcome, ReportRefusal, RoomSize, Stage, StatusClass, Step,
+    Direction, JoinOutcome, MessageType, Method, OldClass, Outcome, ReportRefusal, RoomSize, Stage,
+    StatusClass, Step,
 };
 pub(crate) use self::label::{Label, NodeState};
 pub use self::reference::reference;

@@ -146,7 +146,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let standard: String = text.chars().map(|letter| standard_letter(letter)).collect();
+    let standard: String = text.chars().map(standard_letter).collect();
     GeneralPurpose::new(&STANDARD, config).decode(standard).ok()
 }
 

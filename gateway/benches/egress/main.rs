@@ -6,20 +6,20 @@
 //! the table names: what sockets and browsers of others do with a datagram is not in it, but its way through
 //! the kernel into their sockets is, for both paths.
 
-#[path = "../../sfu/tests/stories/scenario/arrival_log.rs"]
+#[path = "../../lab/src/scenario/arrival_log.rs"]
 mod arrival_log;
-#[path = "../../sfu/tests/stories/scenario/connection.rs"]
+#[path = "../../lab/src/scenario/connection.rs"]
 #[expect(dead_code, reason = "the stories use more of it")]
 mod connection;
 mod film;
 mod participant;
 mod processor_time;
 mod report;
-#[path = "../../sfu/tests/stories/scenario/session_description.rs"]
+#[path = "../../lab/src/scenario/session_description.rs"]
 #[expect(dead_code, reason = "the stories use more of it")]
 mod session_description;
 mod single_sends;
-#[path = "../../sfu/tests/stories/scenario/wire.rs"]
+#[path = "../../lab/src/scenario/wire.rs"]
 #[expect(dead_code, reason = "the stories use more of it")]
 mod wire;
 mod worker;

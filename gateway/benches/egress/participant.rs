@@ -78,6 +78,7 @@ impl Participant {
             password: self.connection.password(),
             fingerprint: &self.connection.fingerprint(),
             version: 1,
+            redundancy: false,
         };
         let mid = CAMERA_MID.to_owned();
         let published = PublishedMid { mid: mid.clone(), source: TrackSource::Camera };

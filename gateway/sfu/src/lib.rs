@@ -30,4 +30,4 @@ mod srtp;
 #[cfg(test)]
 mod testing;
 mod transport;
-mod voice;
+pub mod voice;

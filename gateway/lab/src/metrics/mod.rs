@@ -1,6 +1,5 @@
 //! What a recording amounts to. Each file holds figures of one kind; [`Figure`] names and defines them all.
 
-mod e_model;
 mod fairness;
 mod figure;
 mod link_use;
@@ -15,7 +14,6 @@ use std::time::Duration;
 use protocol::network_class::NetworkClass;
 use protocol::quality::HdReason;
 
-pub use self::e_model::mean_opinion_score;
 pub use self::fairness::{jain, shares};
 pub use self::figure::{Figure, Gathering};
 use self::link_use::LinkUse;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::e_model::mean_opinion_score;
 use super::quantile::quantile;
 use super::sight::Stretch;
 use crate::recording::Flow;
+use sfu::voice::e_model::{Hearing, mean_opinion};
 
 /// A score is of so much speech: a sentence.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -40,15 +40,15 @@ pub(super) fn mean_opinion_p5(flow: &Flow, holes: &[Stretch]) -> Option<f64> {
         let window = Stretch { from, until: from + WINDOW };
         holes.iter().any(|hole| window.overlap(*hole) > Duration::ZERO)
     };
-    let scores: Vec<f64> =
-        windows.filter(|from| !is_dark(*from)).map(|from| mean_opinion(flow, from)).collect();
+    let scores: Vec<f64> = windows.filter(|from| !is_dark(*from)).map(|from| opinion(flow, from)).collect();
     quantile(&scores, 0.05)
 }
 
-fn mean_opinion(flow: &Flow, from: Duration) -> f64 {
+fn opinion(flow: &Flow, from: Duration) -> f64 {
     let window = Stretch { from, until: from + WINDOW };
     let missing: Duration = gaps(flow).into_iter().map(|gap| gap.overlap(window)).sum();
-    mean_opinion_score(way_ms(flow, window) + DEVICE_DELAY_MS, missing.as_secs_f64() / WINDOW.as_secs_f64())
+    let delay = Duration::from_secs_f64((way_ms(flow, window) + DEVICE_DELAY_MS) / 1e3);
+    mean_opinion(&Hearing { delay, loss: missing.as_secs_f64() / WINDOW.as_secs_f64(), burstiness: 1.0 })
 }
 
 /// The mean way from the publisher's to the subscriber's network interface. A link that carries nothing

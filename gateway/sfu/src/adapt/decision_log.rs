@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_full_log_forgets_the_oldest_and_counts_it() {
         let mut log = DecisionLog::default();
-        let start = Instant::now();
+        let start = crate::testing::origin();
         let at = |second: usize| start + Duration::from_secs(second as u64);
         (0..MAX_CHANGES + 3).for_each(|second| log.record(at(second), change(second % 2 == 0)));
         let told = log.told(at(MAX_CHANGES + 3));

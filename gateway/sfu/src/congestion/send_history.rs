@@ -91,7 +91,7 @@ impl SendHistory {
         self.under_way += DataSize::bytes(entry.size.into());
         if self.next - self.unreported_from > CAPACITY as u64 {
             // Nothing has been heard for so long that nothing of it is known.
-            self.under_way = self.under_way - forgotten;
+            self.under_way -= forgotten;
             self.unreported_from += 1;
         }
         // Truncation is the point: the wire carries the low 16 bits.
@@ -136,7 +136,7 @@ impl SendHistory {
     fn report_up_to(&mut self, sequence: u64) {
         while self.unreported_from <= sequence {
             if let Some(entry) = self.entries.get(slot(self.unreported_from)) {
-                self.under_way = self.under_way - DataSize::bytes(entry.size.into());
+                self.under_way -= DataSize::bytes(entry.size.into());
             }
             self.unreported_from += 1;
         }

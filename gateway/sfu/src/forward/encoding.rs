@@ -8,7 +8,7 @@ use protocol::track::MediaKind;
 use crate::forward::layer_meter::{LayerMeter, LayerRates};
 use crate::forward::media_clock::MediaClock;
 use crate::forward::packet_store::{AUDIO_CAPACITY, PacketNotes, PacketStore, VIDEO_CAPACITY};
-use crate::forward::spatial_layers::SpatialLayers;
+use crate::forward::spatial_layers::{FramePart, SpatialLayers};
 use crate::forward::subscription::Arrival;
 use crate::rtcp::{KeyFrameRequester, NackGenerator, Reception};
 use crate::rtp::{
@@ -144,7 +144,8 @@ impl Encoding {
             }
         }
         if let (Some(layers), Some(frame)) = (&mut self.spatial, layer.spatial) {
-            layers.record(now, delivery, frame, temporal, size, layer.frame_end);
+            let part = FramePart { temporal, size, ends_frame: layer.frame_end };
+            layers.record(now, delivery, frame, part);
         }
         let notes = PacketNotes {
             sequence: unwrapped,

@@ -19,6 +19,14 @@ pub(crate) struct SpatialLayers {
     heights: [Option<u16>; MAX_ENCODINGS],
 }
 
+/// What one packet carries of a frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FramePart {
+    pub(crate) temporal: u8,
+    pub(crate) size: usize,
+    pub(crate) ends_frame: bool,
+}
+
 impl SpatialLayers {
     /// Learns from a frame, and tells it of the highest layer.
     pub(crate) fn learn(&mut self, structure: Option<SpatialStructure>, frame: &mut SpatialFrame) {
@@ -39,15 +47,8 @@ impl SpatialLayers {
     }
 
     /// Counts a packet to every layer whose receivers need it. What lies below does not keep a layer alive.
-    pub(crate) fn record(
-        &mut self,
-        now: Instant,
-        delivery: Delivery,
-        frame: SpatialFrame,
-        temporal: u8,
-        size: usize,
-        ends_frame: bool,
-    ) {
+    pub(crate) fn record(&mut self, now: Instant, delivery: Delivery, frame: SpatialFrame, part: FramePart) {
+        let FramePart { temporal, size, ends_frame } = part;
         for (id, meter) in (0..).zip(&mut self.meters) {
             match delivery {
                 Delivery::Original if id == frame.id => meter.record(now, temporal, size, ends_frame),

@@ -10,7 +10,7 @@ struct BitWriter {
 impl BitWriter {
     fn put(&mut self, count: usize, value: u32) -> &mut Self {
         for bit in (0..count).rev() {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             let last = self.bytes.len() - 1;

@@ -18,17 +18,17 @@ const WORST_EQUIPMENT: f64 = 95.0;
 
 /// What a listener's side of a call is like.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Hearing {
+pub struct Hearing {
     /// From mouth to ear: packets, links, and what the player holds back.
-    pub(crate) delay: Duration,
+    pub delay: Duration,
     /// Share of frames that never came, after every repair.
-    pub(crate) loss: f64,
+    pub loss: f64,
     /// How much longer runs of loss are than by chance (`BurstR`); one where losses are independent.
-    pub(crate) burstiness: f64,
+    pub burstiness: f64,
 }
 
 /// The mean opinion score: 4.4 is the best there is, 3.6 still satisfies most, below 3.1 most are not satisfied.
-pub(crate) fn mean_opinion(hearing: &Hearing) -> f64 {
+pub fn mean_opinion(hearing: &Hearing) -> f64 {
     let rating = (PERFECT - delay_impairment(hearing.delay) - loss_impairment(hearing)).clamp(0.0, 100.0);
     (1.0 + 0.035 * rating + 7e-6 * rating * (rating - 60.0) * (100.0 - rating)).clamp(1.0, 4.5)
 }

@@ -1,7 +1,7 @@
 //! What is particular to voices: redundancy where a link loses packets (RFC 2198), and how a call sounds
 //! (ITU-T G.107). The SFU wraps and unwraps by itself, so that each leg has what its own link needs.
 
-mod e_model;
+pub mod e_model;
 mod fates;
 mod leg;
 mod recovery;

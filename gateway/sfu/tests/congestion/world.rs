@@ -264,9 +264,10 @@ pub(crate) fn seeds(base: u64) -> impl Iterator<Item = u64> {
 #[macro_export]
 macro_rules! hold {
     ($holds:expr, $($message:tt)+) => {
+        let holds: bool = $holds;
         if std::env::var_os("STORY_SWEEP").is_none() {
-            assert!($holds, $($message)+);
-        } else if !$holds {
+            assert!(holds, $($message)+);
+        } else if !holds {
             eprintln!("missed at {}:{}: {}", file!(), line!(), format!($($message)+));
         }
     };

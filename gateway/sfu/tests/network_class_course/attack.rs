@@ -195,7 +195,7 @@ impl Room {
                 // The reports of the first five seconds, of which all but one are kept for later.
                 if second == 0 {
                     self.signs(OWN, 1, FiveG, elapsed);
-                } else if second % 20 == 0 {
+                } else if second.is_multiple_of(20) {
                     self.signs(OWN, 1 + second, FiveG, Duration::from_millis(u64::from(second) * 40));
                 }
             }

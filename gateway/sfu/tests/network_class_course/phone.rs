@@ -62,20 +62,8 @@ pub(crate) struct Score {
 }
 
 impl Score {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.seconds += other.seconds;
-        self.right += other.right;
-        self.settled += other.settled;
-        self.settled_right += other.settled_right;
-        self.false_5g += other.false_5g;
-    }
-
     pub(crate) fn settled_share(&self) -> f64 {
         self.settled_right as f64 / self.settled.max(1) as f64
-    }
-
-    pub(crate) fn share(&self) -> f64 {
-        self.right as f64 / self.seconds.max(1) as f64
     }
 }
 
