@@ -245,6 +245,7 @@ fn signaling_config(config: Config) -> Result<SignalingConfig, InvalidConfig> {
         link_lifetime: consults.link_lifetime.0,
         hd_mode: policy.hd_mode,
         attested_apps,
+        video_codecs: policy.video_codecs,
         max_participants: consults.max_participants,
         max_connections_per_address: http.max_connections_per_address,
         ..SignalingConfig::default()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use protocol::quality::HdMode;
+use protocol::video_codec::CodecPreference;
 use serde::{Deserialize, Serialize};
 
 use crate::attested_apps::AttestedApp;
@@ -39,6 +40,8 @@ pub struct SignalingConfig {
     /// Apps whose signed reports of their network are believed.
     #[serde(skip)]
     pub attested_apps: Vec<AttestedApp>,
+    /// The codecs for pictures in the order that the site likes them; shown to clients.
+    pub video_codecs: CodecPreference,
     /// Participants of one consult.
     pub max_participants: usize,
     /// API requests per second from one address.
@@ -61,6 +64,7 @@ impl Default for SignalingConfig {
             link_lifetime: Duration::from_secs(24 * 3_600),
             hd_mode: HdMode::default(),
             attested_apps: Vec::new(),
+            video_codecs: CodecPreference::default(),
             max_participants: 16,
             api_requests_per_second: 20,
             max_connections: 10_000,

@@ -240,6 +240,7 @@ async fn sleep_until(deadline: Option<Instant>) {
 mod tests {
     use protocol::quality::HdMode;
     use protocol::server_message::{Response, ResponseEnvelope};
+    use protocol::video_codec::CodecPreference;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
@@ -250,7 +251,8 @@ mod tests {
     const CLIENT: ConnectionId = ConnectionId(1);
 
     fn control_loop() -> (ControlLoop, mpsc::Receiver<Sample>) {
-        let registry = Registry::new(HdMode::Equivalent, 2, StdRng::seed_from_u64(1));
+        let registry =
+            Registry::new(HdMode::Equivalent, CodecPreference::default(), 2, StdRng::seed_from_u64(1));
         let (samples, counted) = mpsc::channel(8);
         let (commands, records) = (mpsc::channel(1).0, mpsc::channel(1).0);
         let census = watch::channel(Census::default()).0;

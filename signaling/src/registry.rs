@@ -19,6 +19,7 @@ use protocol::server_message::{
     EndReason, ErrorCode, Event, Response, ResponseEnvelope, ServerMessage, Welcome,
 };
 use protocol::track::Role;
+use protocol::video_codec::CodecPreference;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -89,6 +90,7 @@ struct EndedConsult {
 /// Every live session and room.
 pub(crate) struct Registry {
     hd_mode: HdMode,
+    video_codecs: CodecPreference,
     max_participants: usize,
     rng: StdRng,
     sessions: HashMap<SessionId, Session>,
@@ -108,9 +110,15 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Makes an empty registry. `rng` draws session ids and secrets.
-    pub(crate) fn new(hd_mode: HdMode, max_participants: usize, rng: StdRng) -> Self {
+    pub(crate) fn new(
+        hd_mode: HdMode,
+        video_codecs: CodecPreference,
+        max_participants: usize,
+        rng: StdRng,
+    ) -> Self {
         Self {
             hd_mode,
+            video_codecs,
             max_participants,
             rng,
             sessions: HashMap::new(),
@@ -323,6 +331,7 @@ impl Registry {
             participant: session.participant(),
             role: session.admission.role,
             hd_mode: self.hd_mode,
+            video_codecs: self.video_codecs.order().collect(),
         };
         self.respond(connection, request, Response::Welcome(welcome));
     }

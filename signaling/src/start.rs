@@ -242,7 +242,8 @@ pub async fn start_with_routes(
     let tokens = open_token_key(&data_dir.join("token-key"), config.public_url.clone())?;
     let (api_key, drawn_api_key) = open_api_key(&data_dir.join("api-key"), config.api_key.clone())?;
     let store = open_store(&data_dir.join("signaling.db")).await?;
-    let registry = Registry::new(config.hd_mode, config.max_participants, seed(&data_dir)?);
+    let registry =
+        Registry::new(config.hd_mode, config.video_codecs.clone(), config.max_participants, seed(&data_dir)?);
 
     let (sample_sender, samples) = mpsc::channel(MAX_SAMPLES);
     let sink = SampleSink::new(sample_sender);

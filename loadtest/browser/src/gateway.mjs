@@ -23,7 +23,10 @@ export class Gateway {
   }
 
   /** Starts a gateway. `classes` gives each place the network class that the operator vouches for. */
-  static async start(links, { classes = {}, hdMode = "equivalent", adaptation = "two_loop", workers = 1 } = {}) {
+  static async start(
+    links,
+    { classes = {}, hdMode = "equivalent", adaptation = "two_loop", videoCodecs = ["vp8"], workers = 1 } = {},
+  ) {
     const places = Object.values(links.places);
     const profiles = places
       .filter((place) => classes[place.name])
@@ -44,6 +47,7 @@ workers = ${workers}
 [policy]
 hd_mode = "${hdMode}"
 adaptation = "${adaptation}"
+video_codecs = [${videoCodecs.map((codec) => `"${codec}"`).join(", ")}]
 site_profiles = [${profiles.join(", ")}]
 [admin]
 listen = "0.0.0.0:${ADMIN_PORT}"

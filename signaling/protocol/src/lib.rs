@@ -12,6 +12,7 @@ pub mod quality;
 pub mod server_message;
 pub mod track;
 pub mod units;
+pub mod video_codec;
 
 /// Version of the client protocol, sent in `hello` and answered in `welcome`.
 pub const PROTOCOL_VERSION: u16 = 1;

@@ -10,6 +10,7 @@ use crate::media_message::Answer;
 use crate::network_class::NetworkClass;
 use crate::quality::{HdMode, PairQuality, UplinkPlan, VoicePlan};
 use crate::track::{Role, Track};
+use crate::video_codec::CodecPreference;
 
 /// One message of the gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -160,6 +161,8 @@ pub struct Welcome {
     pub role: Role,
     /// Which pairs may have HD at all.
     pub hd_mode: HdMode,
+    /// The codecs for pictures, the one that the site likes best first. A client sends the first that it can.
+    pub video_codecs: CodecPreference,
 }
 
 /// Never prints the secret or the subject.

@@ -15,6 +15,7 @@ use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
 use protocol::quality::HdMode;
 use protocol::server_message::{EndReason, ErrorCode, ServerMessage};
 use protocol::track::{Role, Track, TrackSource};
+use protocol::video_codec::CodecPreference;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
@@ -48,7 +49,8 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let registry = Registry::new(HdMode::Equivalent, 3, StdRng::seed_from_u64(7));
+        let registry =
+            Registry::new(HdMode::Equivalent, CodecPreference::default(), 3, StdRng::seed_from_u64(7));
         Self { now: Instant::now(), registry, outputs: Vec::new() }
     }
 

@@ -183,6 +183,7 @@ function consultOf(welcome: Welcome): Consult {
     participant: welcome.participant,
     role: welcome.role,
     hdMode: welcome.hd_mode,
+    videoCodecs: welcome.video_codecs,
   };
 }
 

@@ -12,6 +12,7 @@ import type {
   RoomDecisions,
   Track,
   TrackId,
+  VideoCodec,
 } from "../protocol/messages.js";
 import type { SessionEnd } from "../signaling/session.js";
 
@@ -22,6 +23,7 @@ export type Consult = {
   readonly participant: ParticipantId;
   readonly role: Role;
   readonly hdMode: HdMode;
+  readonly videoCodecs: readonly VideoCodec[];
 };
 
 /** The signaling connection during a call; media goes on without it. */

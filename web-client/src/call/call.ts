@@ -187,12 +187,14 @@ export class Call {
   }
 
   #startMedia(): void {
+    if (this.#state.phase !== "inCall") return;
     this.#link?.dispose();
     this.#mutedByTrack.clear();
     this.#link = new MediaLink({
       rtc: this.#parts.rtc,
       clock: this.#parts.clock,
       startKbps: startKbps(this.#parts.networkInformation()),
+      videoCodecs: this.#state.consult.videoCodecs,
       exchange: async (offer) => {
         const request = { type: "offer", ...offer } as const;
         const { sdp, tracks, shell_nonce } = await this.#parts.session.request(request, "answer");

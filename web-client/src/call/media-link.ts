@@ -2,7 +2,15 @@
 
 import { every, type Clock } from "../lifetime/clock.js";
 import { Scope } from "../lifetime/scope.js";
-import type { EncoderLimit, Track, TrackId, TrackSource, UplinkPlan, VoicePlan } from "../protocol/messages.js";
+import type {
+  EncoderLimit,
+  Track,
+  TrackId,
+  TrackSource,
+  UplinkPlan,
+  VideoCodec,
+  VoicePlan,
+} from "../protocol/messages.js";
 import { EncoderLimitWatch, worstLimit } from "../quality/encoder-limit.js";
 import { FreezeDetector, type Freezes } from "../quality/freeze-detector.js";
 import { SilenceDetector } from "../quality/silence-detector.js";
@@ -20,6 +28,7 @@ export type MediaLinkParts = {
   readonly rtc: Rtc;
   readonly clock: Clock;
   readonly startKbps: number;
+  readonly videoCodecs: readonly VideoCodec[];
   readonly exchange: Exchange;
   readonly timeline: Timeline;
   readonly tell: (notice: MediaNotice) => void;
@@ -58,7 +67,7 @@ export class MediaLink {
 
   constructor(parts: MediaLinkParts) {
     this.#parts = parts;
-    this.#peer = new PeerConnection(parts.rtc, parts.startKbps, {
+    this.#peer = new PeerConnection(parts.rtc, { kbps: parts.startKbps, videoCodecs: parts.videoCodecs }, {
       stateChanged: (state) => {
         this.#connectionChanged(state);
       },

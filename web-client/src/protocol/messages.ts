@@ -132,6 +132,11 @@ limit: EncoderLimit, } | { "type": "watch_decisions",
 watch: boolean, } | { "type": "ping" } | { "type": "leave" });
 
 /**
+ * The codecs in the order that a site likes them.
+ */
+export type CodecPreference = Array<VideoCodec>;
+
+/**
  * A consult: the medical appointment, known to the signaling plane only.
  */
 export type ConsultId = string;
@@ -826,6 +831,11 @@ mid: string,
 encodings: Array<EncodingPlan>, };
 
 /**
+ * A video codec.
+ */
+export type VideoCodec = "vp8" | "h264" | "vp9" | "av1";
+
+/**
  * How a publisher is asked to send its voice.
  */
 export type VoicePlan = {
@@ -885,4 +895,8 @@ role: Role,
 /**
  * Which pairs may have HD at all.
  */
-hd_mode: HdMode, };
+hd_mode: HdMode,
+/**
+ * The codecs for pictures, the one that the site likes best first. A client sends the first that it can.
+ */
+video_codecs: CodecPreference, };

@@ -8,7 +8,7 @@ const track = (id: string, source: TrackSource = "camera"): Track => ({ id, publ
 
 function story() {
   const rtc = fakeRtc();
-  const peer = new PeerConnection(rtc, 900, { stateChanged: () => undefined, iceStateChanged: () => undefined });
+  const peer = new PeerConnection(rtc, { kbps: 900, videoCodecs: ["vp8", "h264", "vp9", "av1"] }, { stateChanged: () => undefined, iceStateChanged: () => undefined });
   return { peer, connection: rtc.last() };
 }
 
@@ -29,7 +29,7 @@ describe("a peer connection", () => {
       ["m", 1.5, 750_000],
       ["h", 1, 1_700_000],
     ]);
-    expect(sender?.codecs).toEqual(["video/VP8", "video/H264", "video/rtx", "video/AV1"]);
+    expect(sender?.codecs).toEqual(["video/VP8", "video/H264", "video/AV1", "video/rtx"]);
   });
 
   it("goes without temporal layers where the browser refuses them", () => {

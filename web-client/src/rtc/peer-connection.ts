@@ -1,10 +1,10 @@
 // The only file that calls RTCPeerConnection: one connection, which sends this participant's sources and
 // receives the tracks of the others. This side always offers. RFC 8829, RFC 8853.
 
-import type { Answer, Offer, Track, TrackId, TrackSource, UplinkPlan } from "../protocol/messages.js";
+import type { Answer, Offer, Track, TrackId, TrackSource, UplinkPlan, VideoCodec } from "../protocol/messages.js";
 import { withSendingParameters, type VoiceRedundancy } from "./answer-parameters.js";
 import type { Negotiable, OfferKind } from "./negotiation.js";
-import { preferredCodecs, sendEncodings } from "./send-encodings.js";
+import { chosenCodec, preferredCodecs, sendEncodings } from "./send-encodings.js";
 import { planned, voiced } from "./uplink-plan.js";
 
 /** What a peer connection needs of the browser. */
@@ -17,6 +17,13 @@ export type Rtc = {
 export const browserRtc: Rtc = {
   newConnection: (configuration) => new RTCPeerConnection(configuration),
   videoCodecs: () => RTCRtpSender.getCapabilities("video")?.codecs ?? [],
+};
+
+/** How a peer connection begins to send. */
+export type PeerStart = {
+  readonly kbps: number;
+  /** The most liked first. */
+  readonly videoCodecs: readonly VideoCodec[];
 };
 
 /** What a peer connection tells. */
@@ -44,14 +51,16 @@ export class PeerConnection implements Negotiable {
   readonly #rtc: Rtc;
   readonly #connection: RTCPeerConnection;
   readonly #startKbps: number;
+  readonly #videoCodecs: readonly VideoCodec[];
   readonly #sendingBySource = new Map<TrackSource, Sending>();
   readonly #receiving: Receiving[] = [];
   #parameters: Promise<void> = Promise.resolve();
   #voice: VoiceRedundancy = "plain";
 
-  constructor(rtc: Rtc, startKbps: number, listener: PeerListener) {
+  constructor(rtc: Rtc, start: PeerStart, listener: PeerListener) {
     this.#rtc = rtc;
-    this.#startKbps = startKbps;
+    this.#startKbps = start.kbps;
+    this.#videoCodecs = start.videoCodecs;
     // The gateway is reached directly: no STUN or TURN server is asked, nobody else learns of the consult.
     this.#connection = rtc.newConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers: [] });
     this.#connection.onconnectionstatechange = () => {
@@ -72,7 +81,8 @@ export class PeerConnection implements Negotiable {
       return "replaced";
     }
     const transceiver = this.#addSender(source, track);
-    if (source === "camera") setCodecPreferences(transceiver, preferredCodecs(this.#rtc.videoCodecs()));
+    if (source === "camera")
+      setCodecPreferences(transceiver, preferredCodecs(this.#rtc.videoCodecs(), this.#videoCodecs));
     this.#sendingBySource.set(source, { transceiver, track: null, plan: null, maxBitrate: null, applies: "idle" });
     return "offer_needed";
   }
@@ -180,12 +190,19 @@ export class PeerConnection implements Negotiable {
   }
 
   #addSender(source: TrackSource, track: MediaStreamTrack): RTCRtpTransceiver {
-    const layered = { direction: "sendonly", sendEncodings: sendEncodings(source, true) } as const;
+    const codec = chosenCodec(this.#rtc.videoCodecs(), this.#videoCodecs);
+    const [first, ...others] = sendEncodings(source, codec);
     try {
-      return this.#connection.addTransceiver(track, layered);
-    } catch {
-      // A browser that does not know temporal layers may refuse the encodings as a whole.
-      return this.#connection.addTransceiver(track, { ...layered, sendEncodings: sendEncodings(source, false) });
+      return this.#connection.addTransceiver(track, { direction: "sendonly", sendEncodings: first ?? [] });
+    } catch (refusal) {
+      // A browser that does not know the layers refuses the encodings as a whole.
+      for (const encodings of others)
+        try {
+          return this.#connection.addTransceiver(track, { direction: "sendonly", sendEncodings: encodings });
+        } catch {
+          continue;
+        }
+      throw refusal;
     }
   }
 

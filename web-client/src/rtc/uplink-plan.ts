@@ -24,6 +24,10 @@ export function planned(
   // Firefox leaves `encodings` out before the first negotiation.
   const encodings = (parameters.encodings as RTCRtpEncodingParameters[] | undefined) ?? [];
   if (encodings.length === 0) return null;
+  const [single, ...others] = encodings;
+  const [codec] = parameters.codecs;
+  if (single !== undefined && others.length === 0 && plan.encodings.length > 1 && codec !== undefined && LAYERED.test(codec.mimeType))
+    return { ...parameters, encodings: [spatialEncoding(single, plan, captureLines)] };
   return {
     ...parameters,
     encodings: encodings.map((encoding) =>
@@ -38,6 +42,29 @@ export function voiced(parameters: RTCRtpSendParameters, maxBitrate: number): RT
   if (encodings.length === 0) return null;
   return { ...parameters, encodings: encodings.map((encoding) => ({ ...encoding, maxBitrate })) };
 }
+
+/**
+ * One stream whose spatial layers carry the planned encodings: as many layers as are on, the highest of the highest
+ * size that is. The sizes below follow from it, each half of the next.
+ */
+function spatialEncoding(
+  encoding: RTCRtpEncodingParameters,
+  plan: UplinkPlan,
+  captureLines: number,
+): RTCRtpEncodingParameters {
+  const active = plan.encodings.filter((candidate) => candidate.active);
+  const top = active.at(-1);
+  if (top === undefined) return { ...encoding, active: false };
+  const bitrate = active.reduce((sum, candidate) => sum + candidate.max_bitrate_bps, 0);
+  const planned = plannedEncoding(encoding, { ...top, max_bitrate_bps: Math.round(bitrate * LAYERED_SHARE) }, captureLines);
+  return { ...planned, scalabilityMode: active.length > 1 ? `L${active.length}T3_KEY` : "L1T3" } as RTCRtpEncodingParameters;
+}
+
+/** Codecs that carry spatial layers in one stream, */
+const LAYERED = /^video\/(VP9|AV1)$/i;
+
+/** and which need so much less for the same picture than those that the plan is made for. */
+const LAYERED_SHARE = 0.7;
 
 function encodingPlan(
   encoding: RTCRtpEncodingParameters,

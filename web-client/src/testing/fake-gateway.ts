@@ -21,6 +21,7 @@ export function welcome(part: Partial<Welcome> = {}): Extract<Response, { type: 
     participant: "me",
     role: "patient",
     hd_mode: "equivalent",
+    video_codecs: ["vp8", "h264", "vp9", "av1"],
     ...part,
   };
 }

@@ -182,6 +182,7 @@ describe("the history", () => {
       { ago_ms: 1, what: "hd", ...pair, permitted: false, reason: "loss" },
       "The picture of Wang: HD is withdrawn (lost packets)",
     ],
+    [{ ago_ms: 1, what: "network_class", participant: "me", from: "unknown", to: "5g" }, "Your network: Unknown → 5G"],
     [{ ago_ms: 1, what: "network_class", participant: "wang", from: "5g", to: "4g" }, "Network of Wang: 5G → 4G"],
     [
       { ago_ms: 1, what: "uplink", publisher: "me", track: "mine", sends: [], cause: "audience" },

@@ -54,7 +54,7 @@ export function changeWords(
       );
     case "network_class":
       return why.changed(
-        why.networkOf(name(change.participant)),
+        change.participant === viewer ? why.yourNetwork : why.networkOf(name(change.participant)),
         words.network[change.from],
         words.network[change.to],
         null,

@@ -14,6 +14,9 @@ const FRAME: u32 = 960;
 /// What the jitter buffer holds back at first, and comes back to.
 const PLAYOUT_DELAY: Duration = Duration::from_millis(80);
 
+/// What NetEQ can hold; where more comes at once, after an outage, it begins anew with the newest.
+const CAPACITY: usize = 200;
+
 /// NetEQ plays about a tenth faster to shorten a delay.
 const CATCH_UP_EVERY: u32 = 10;
 
@@ -104,6 +107,10 @@ impl VoiceReceiver {
         let ahead = frame[0].wrapping_sub((timestamp / FRAME) as u8);
         assert_eq!(*self.count_ahead.get_or_insert(ahead), ahead, "every frame comes at its own time");
         if sequence >= self.next {
+            if self.arrived.len() >= CAPACITY {
+                self.arrived.clear();
+                self.next = sequence;
+            }
             self.arrived.entry(sequence).or_insert(now);
         }
     }

@@ -337,7 +337,8 @@ mod tests {
             (1_000, Some(2_000), None, Some(2_700)),
             (2_500, Some(2_000), None, None),
             (1_000, Some(1_000), Some(3_000), Some(3_000)),
-            (1_000, None, Some(1_200), None),
+            (1_000, None, Some(1_100), None),
+            (1_000, None, Some(1_250), Some(1_250)),
             (1_000, Some(90_000), None, Some(20_000)),
         ] {
             let goal = goal(&view(target, next, before));
