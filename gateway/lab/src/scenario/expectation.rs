@@ -313,7 +313,12 @@ impl Expectation for Hearing {
         let share = concealed.as_secs_f64() / (run.until - run.since).as_secs_f64();
         if share >= self.concealed_share {
             let expected = self.concealed_share;
-            return Err(format!("hears {} with {share:.4} filled in, expected under {expected}", self.whom));
+            let longest = gaps().map(|gap| gap.length).max().unwrap_or_default();
+            return Err(format!(
+                "hears {} with {share:.4} filled in in {} gaps of up to {longest:?}, expected under {expected}",
+                self.whom,
+                gaps().count()
+            ));
         }
         if self.redundancy.is_some_and(|wanted| wanted != (voice.redundant_packets() > 0)) {
             return Err(format!("hears {} in {} redundant packets", self.whom, voice.redundant_packets()));

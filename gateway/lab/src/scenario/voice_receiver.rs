@@ -131,10 +131,15 @@ impl VoiceReceiver {
             self.filled_in += PTIME;
             return self.fill_in(at);
         };
-        // What was filled in while waiting stands for packets that were lost meanwhile.
-        while self.next < latest && self.filled_in >= PTIME && !self.arrived.contains_key(&self.next) {
+        // What was filled in while waiting stands for packets that were lost meanwhile, and nothing is waited for
+        // while more is there than jitter calls for (NetEQ's decision on a future packet).
+        let is_full = PTIME * self.arrived.len() as u32 > PLAYOUT_DELAY + PTIME;
+        while self.next < latest
+            && (is_full || self.filled_in >= PTIME)
+            && !self.arrived.contains_key(&self.next)
+        {
             self.next += 1;
-            self.filled_in -= PTIME;
+            self.filled_in = self.filled_in.saturating_sub(PTIME);
         }
         let is_there = self.arrived.remove(&self.next).is_some();
         self.next += 1;

@@ -202,7 +202,9 @@ impl CongestionController {
             Silence::None => {}
             Silence::Late { halvings } => {
                 let before = *self.before_silence.get_or_insert(self.rate.target());
-                let halved = before.scaled(0.5_f64.powi(halvings.min(MOST_HALVINGS) as i32));
+                // What is sent is to be halved, which may be less than what could be.
+                let used = self.delivery.acknowledged().unwrap_or(before).min(before);
+                let halved = used.scaled(0.5_f64.powi(halvings.min(MOST_HALVINGS) as i32));
                 self.rate.lower_to(now, halved.max(self.demand.floor), before);
                 self.silence = silence;
             }

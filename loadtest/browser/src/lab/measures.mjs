@@ -126,15 +126,25 @@ export function fitsAfter(bins, drop, until, capacityKbps) {
   return fitting === undefined ? NEVER * SECOND : fitting - drop;
 }
 
-/** The longest time on end in which every tenth of a second more than `times` the capacity was offered; outages apart. */
+/**
+ * The longest time on end in which every tenth of a second more than `times` the capacity was offered; outages apart.
+ * The tenths count from each change of the capacity: what was offered before it was right then.
+ */
 export function longestAbove(bins, from, to, capacityAt, times = 1.5) {
   let [longest, present] = [0, 0];
   for (let at = from; at + EXCESS_MS <= to; at += EXCESS_MS) {
+    at = changeWithin(at, at + EXCESS_MS, capacityAt) ?? at;
     const capacity = capacityAt(at + EXCESS_MS / 2);
     present = capacity > 0 && offeredKbps(bins, at, at + EXCESS_MS) > times * capacity ? present + EXCESS_MS : 0;
     longest = Math.max(longest, present);
   }
   return longest;
+}
+
+/** When the capacity changes for the last time in `(from, to)`, to the millisecond. */
+function changeWithin(from, to, capacityAt) {
+  for (let at = to - 1; at > from; at -= 1) if (capacityAt(at) !== capacityAt(at - 1)) return at;
+  return undefined;
 }
 
 /** The share of whole seconds in which more was offered than the link could carry. */
