@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use report::results::{DEFAULT_DIR, Row, Target, machine, record};
 
 use crate::participant::Segmentation;
 
@@ -68,7 +68,7 @@ impl Figures {
 #[derive(Default)]
 pub(crate) struct Report {
     lines: Vec<String>,
-    rows: Vec<Value>,
+    rows: Vec<Row>,
 }
 
 impl Report {
@@ -114,30 +114,17 @@ impl Report {
         self.lines.iter().for_each(|line| println!("{line}"));
         println!();
         println!("{LEGEND}");
-        let results = json!({ "command": "make bench", "machine": machine(), "rows": self.rows });
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/results");
-        std::fs::create_dir_all(&folder).expect("a folder for results");
-        let text = serde_json::to_string_pretty(&results).expect("results are JSON");
-        std::fs::write(folder.join("egress.json"), text + "\n").expect("results can be written");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(DEFAULT_DIR);
+        record(&folder, "egress", "make bench", self.rows.clone()).expect("results can be written");
     }
 }
 
-fn row(what: String, value: f64, unit: &str, at_least: Option<f64>) -> Value {
-    json!({
-        "what": what,
-        "value": (value * 100.0).round() / 100.0,
-        "unit": unit,
-        "target": at_least.map(|limit| format!(">= {limit}")),
-        "met": at_least.map(|limit| value >= limit),
-    })
-}
-
-/// The machine in a few words: cores, processor, kernel.
-fn machine() -> String {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let cpu = read("/proc/cpuinfo");
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown processor");
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{cores} cores, {}, Linux {}", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
+/// The value is held against its target before it is rounded.
+fn row(what: String, value: f64, unit: &str, at_least: Option<f64>) -> Row {
+    let row = Row::new(what, value, unit);
+    let row = match at_least {
+        Some(limit) => row.against(Target::AtLeast(limit)),
+        None => row,
+    };
+    Row { value: (value * 100.0).round() / 100.0, ..row }
 }
