@@ -290,6 +290,11 @@ impl CongestionController {
         if packet.class.is_first_transmission() && self.is_loss_evidence(packet.sent) {
             self.loss.count(now, packet.sent, fate);
         }
+        // What left before the last decrease shows the queue that it was an answer to. The trend of a thin flow
+        // spans more time than that of a fat one: it would see the same queue twice, and be cut twice for it.
+        if self.rate.decreased_at().is_some_and(|decreased| packet.sent < decreased) {
+            return;
+        }
         if let Some(delta) = self.groups.push(packet) {
             digest.is_over |= self.trend.push(&delta) == Usage::Over;
         }
@@ -349,6 +354,8 @@ impl CongestionController {
             Change::Lowered | Change::Collapsed => {
                 self.loss.discard();
                 self.probes.handle_overuse(now);
+                self.groups = ArrivalGroups::default();
+                self.trend.restart();
                 return;
             }
         }

@@ -64,6 +64,18 @@ impl TrendDetector {
         self.usage
     }
 
+    /// The rate was lowered: what was seen until now says nothing of the rate after it. The noise of the path
+    /// stays known.
+    pub(crate) fn restart(&mut self) {
+        self.points.clear();
+        self.delay = 0.0;
+        self.smoothed_delay = 0.0;
+        self.over_for = 0.0;
+        self.over_count = 0;
+        self.previous_trend = 0.0;
+        self.usage = Usage::Normal;
+    }
+
     /// What the last pair of groups meant.
     pub(crate) fn usage(&self) -> Usage {
         self.usage
@@ -166,6 +178,24 @@ mod tests {
         assert!(verdicts[..40].iter().all(|usage| *usage == Usage::Normal));
         let seen = verdicts.iter().position(|usage| *usage == Usage::Over);
         assert!(seen.is_some_and(|seen| seen <= 47), "{seen:?}");
+    }
+
+    #[test]
+    fn after_a_restart_only_new_growth_counts() {
+        let mut detector = TrendDetector::default();
+        let mut at = 0.0;
+        let mut push = |detector: &mut TrendDetector, growth: f64| {
+            at += 20.0 + growth;
+            detector.push(&GroupDelta { sent: 20.0, arrived: 20.0 + growth, at })
+        };
+        for _ in 0..40 {
+            push(&mut detector, 0.0);
+        }
+        assert!((0..20).any(|_| push(&mut detector, 10.0) == Usage::Over));
+        detector.restart();
+        assert_eq!(detector.usage(), Usage::Normal);
+        assert!((0..60).all(|_| push(&mut detector, 0.0) == Usage::Normal), "the queue stands");
+        assert!((0..40).any(|_| push(&mut detector, 10.0) == Usage::Over), "it grows again");
     }
 
     #[test]
