@@ -9,6 +9,7 @@ mod browser;
 mod camera;
 mod connection;
 mod expectation;
+mod frame_buffer;
 mod network;
 mod ntp;
 mod picture_receiver;

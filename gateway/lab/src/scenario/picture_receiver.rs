@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
+use bytes::Buf as _;
 use rtc_rtp::Packet;
 
+use super::frame_buffer::{Descriptor, Frame, FrameBuffer};
 use super::wire::{RTX, Unwrap, VP8};
 
 /// A packet may be late by reordering alone.
@@ -36,34 +37,9 @@ pub(super) enum Complaint {
     KeyFrameNeeded,
 }
 
-struct Received {
-    payload: Bytes,
-    timestamp: u32,
-    marker: bool,
-    at: Instant,
-}
-
 struct Missing {
     ask_at: Instant,
     asked: u8,
-}
-
-/// The VP8 payload descriptor, and the frame header behind it.
-#[derive(Debug, Clone, Copy)]
-struct Descriptor {
-    is_start: bool,
-    picture_id: u16,
-    base_layer_index: u8,
-    temporal: u8,
-    is_layer_sync: bool,
-    /// Lines of the picture, where it is a key frame.
-    key_lines: Option<u16>,
-}
-
-struct Frame {
-    first: i64,
-    last: i64,
-    descriptor: Descriptor,
 }
 
 /// How far decoding has come.
@@ -82,7 +58,7 @@ pub(super) struct PictureReceiver {
     pub(super) rtx_ssrc: Option<u32>,
     unwrap: Unwrap,
     highest: Option<i64>,
-    packets: BTreeMap<i64, Received>,
+    buffer: FrameBuffer,
     missing: BTreeMap<i64, Missing>,
     decoded: Option<Decoded>,
     since: Option<Instant>,
@@ -100,7 +76,7 @@ impl PictureReceiver {
             rtx_ssrc,
             unwrap: Unwrap::default(),
             highest: None,
-            packets: BTreeMap::new(),
+            buffer: FrameBuffer::default(),
             missing: BTreeMap::new(),
             decoded: None,
             since: None,
@@ -133,8 +109,7 @@ impl PictureReceiver {
         self.missing.remove(&sequence);
         self.note_gap(now, sequence);
         if self.decoded.as_ref().is_none_or(|decoded| sequence > decoded.last) {
-            let received = Received { payload, timestamp: header.timestamp, marker: header.marker, at: now };
-            self.packets.entry(sequence).or_insert(received);
+            self.buffer.insert(now, sequence, header.timestamp, header.marker, &payload);
             self.decode(now);
         }
     }
@@ -163,8 +138,10 @@ impl PictureReceiver {
                 base_layer_index: descriptor.base_layer_index,
                 picture_id: descriptor.picture_id,
             });
-            self.packets = self.packets.split_off(&(frame.last + 1));
-            self.missing = self.missing.split_off(&(frame.last + 1));
+            self.buffer.forget(frame.last);
+            while self.missing.first_key_value().is_some_and(|(lost, _)| *lost <= frame.last) {
+                self.missing.pop_first();
+            }
             self.last_progress = Some(now);
             self.shown.push(Shown { at: now, lines });
         }
@@ -175,46 +152,24 @@ impl PictureReceiver {
         self.drop_padding();
         let head = self.decoded.as_ref().map(|decoded| decoded.last + 1);
         // Waiting for the head lets a repair come in time.
-        let head_is_missing = head.is_some_and(|head| !self.head_is_whole(head));
-        let oldest = self.packets.values().map(|packet| packet.at).min()?;
-        let may_skip = now.saturating_duration_since(oldest) >= SKIP_DELAY;
-        let mut starts = self.packets.keys().copied();
-        starts.find_map(|start| {
-            let frame = self.frame_at(start)?;
+        let head_is_missing = head.is_some_and(|head| !self.buffer.has_frame_at(head));
+        let may_skip = now.saturating_duration_since(self.buffer.oldest()?) >= SKIP_DELAY;
+        let mut frames = self.buffer.frames();
+        let next = frames.find(|frame| {
             let is_in_order = Some(frame.first) == head;
             let may_go = is_in_order || may_skip || !head_is_missing || frame.descriptor.key_lines.is_some();
-            (may_go && self.is_decodable(&frame.descriptor)).then_some(frame)
-        })
+            may_go && self.is_decodable(&frame.descriptor)
+        });
+        next.copied()
     }
 
     /// Padding takes sequence numbers and carries no picture.
     fn drop_padding(&mut self) {
         while let Some(decoded) = &mut self.decoded
-            && self.packets.get(&(decoded.last + 1)).is_some_and(|packet| packet.payload.is_empty())
+            && self.buffer.is_padding(decoded.last + 1)
         {
             decoded.last += 1;
-            self.packets.remove(&decoded.last);
-        }
-    }
-
-    fn head_is_whole(&self, head: i64) -> bool {
-        self.frame_at(head).is_some()
-    }
-
-    /// The frame that begins with this packet, if all of it is there.
-    fn frame_at(&self, first: i64) -> Option<Frame> {
-        let start = self.packets.get(&first)?;
-        let descriptor = Descriptor::read(&start.payload)?;
-        if !descriptor.is_start {
-            return None;
-        }
-        let mut last = first;
-        loop {
-            let packet = self.packets.get(&last).filter(|packet| packet.timestamp == start.timestamp)?;
-            if packet.marker {
-                return Some(Frame { first, last, descriptor });
-            }
-            last += 1;
+            self.buffer.forget(decoded.last);
         }
     }
 
@@ -236,7 +191,7 @@ impl PictureReceiver {
         let progress = self.last_progress.unwrap_or(since);
         let patience = if self.decoded.is_none() { KEY_FRAME_WAIT } else { STUCK_WAIT };
         let asked = self.last_key_request.unwrap_or(since);
-        let is_fed = self.packets.values().any(|packet| now - packet.at < STUCK_WAIT);
+        let is_fed = self.buffer.newest().is_some_and(|newest| now - newest < STUCK_WAIT);
         if is_fed && now - progress.max(asked) >= patience {
             self.last_key_request = Some(now);
             self.key_frame_requests += 1;
@@ -252,37 +207,5 @@ impl PictureReceiver {
             }
         }
         (!numbers.is_empty()).then_some(Complaint::Missing(numbers))
-    }
-}
-
-impl Descriptor {
-    /// RFC 7741 §4.2; `None` for padding.
-    fn read(payload: &Bytes) -> Option<Self> {
-        let mut rest = payload.clone();
-        if rest.len() < 6 {
-            return None;
-        }
-        let first = rest.get_u8();
-        let extended = rest.get_u8();
-        assert_eq!(
-            (first & 0x80, extended & 0xe0),
-            (0x80, 0xe0),
-            "the publisher's descriptor has all fields"
-        );
-        let picture_id = rest.get_u16();
-        assert_eq!(picture_id & 0x8000, 0x8000, "the publisher's picture ids have 15 bits");
-        let base_layer_index = rest.get_u8();
-        let layer = rest.get_u8();
-        let is_start = first & 0x10 != 0;
-        let is_key = is_start && rest.first().is_some_and(|byte| byte & 1 == 0);
-        let key_lines = is_key.then(|| u16::from_le_bytes([rest[8], rest[9]]) & 0x3fff);
-        Some(Self {
-            is_start,
-            picture_id: picture_id & 0x7fff,
-            base_layer_index,
-            temporal: layer >> 6,
-            is_layer_sync: layer & 0x20 != 0,
-            key_lines,
-        })
     }
 }
