@@ -137,7 +137,8 @@ pub struct PolicyConfig {
     #[schemars(with = "String")]
     pub adaptation: AdaptationPolicy,
     /// The video codecs in the order that they are liked: `vp8`, `h264`, `vp9`, `av1`; those that are not named come
-    /// last. VP9 and AV1 need a third less of the network than VP8, and about three times of the sender's processor.
+    /// last. Pictures go in the first that everybody in the room can decode. VP9 and AV1 need a third less of the
+    /// network than VP8, and about three times of the sender's processor.
     #[schemars(with = "Vec<String>")]
     pub video_codecs: CodecPreference,
     /// Take a claim of 5G that nothing attests for proof. For demonstrations only.

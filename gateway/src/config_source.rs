@@ -32,7 +32,7 @@ const fn text(variable: &'static str, section: &'static str, setting: &'static s
 }
 
 /// The settings that differ between containers of one image, and so have a variable.
-pub const OVERRIDES: [Override; 14] = [
+pub const OVERRIDES: [Override; 15] = [
     text("TVG_HTTP_LISTEN", "http", "listen"),
     text("TVG_PUBLIC_URL", "http", "public_url"),
     text("TVG_API_KEY", "http", "api_key"),
@@ -43,6 +43,7 @@ pub const OVERRIDES: [Override; 14] = [
     Override { variable: "TVG_WORKERS", section: "media", setting: "workers", shape: Shape::Number },
     text("TVG_HD_MODE", "policy", "hd_mode"),
     text("TVG_ADAPTATION", "policy", "adaptation"),
+    Override { variable: "TVG_VIDEO_CODECS", section: "policy", setting: "video_codecs", shape: Shape::List },
     text("TVG_OPERATOR_CLIENT_SECRET", "operator", "client_secret"),
     text("TVG_DATA_DIR", "store", "data_dir"),
     text("TVG_LOG_FORMAT", "log", "format"),
@@ -157,6 +158,7 @@ mod tests {
             let value = match (it.variable, it.shape) {
                 ("TVG_HD_MODE", _) => "strict",
                 ("TVG_ADAPTATION", _) => "bandwidth_only",
+                ("TVG_VIDEO_CODECS", _) => "h264, vp8",
                 ("TVG_LOG_FORMAT", _) => "json",
                 ("TVG_LOG", _) => "debug",
                 ("TVG_PUBLIC_URL", _) => "https://video.example.org",

@@ -72,6 +72,8 @@ fn is_repeated(report: &MediaReport) -> bool {
         | MediaReport::TrackUnpublished(_)
         | MediaReport::UplinkPlan { .. }
         | MediaReport::VoicePlan { .. }
+        | MediaReport::CodecPlan { .. }
+        | MediaReport::RoomCodecs { .. }
         | MediaReport::NetworkClass { .. } => false,
     }
 }

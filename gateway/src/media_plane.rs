@@ -185,6 +185,7 @@ fn sfu_config(config: &Config, sockets: &WorkerSockets) -> io::Result<SfuConfig>
         candidates: advertised.into_iter().map(|address| SocketAddr::new(address, port)).collect(),
         hd_mode: config.policy.hd_mode,
         adaptation: config.policy.adaptation,
+        video_codecs: config.policy.video_codecs.clone(),
         site_profiles,
         accept_unattested_5g: config.policy.accept_unattested_5g,
     })

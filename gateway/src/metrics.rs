@@ -16,6 +16,7 @@ use protocol::network_class::NetworkClass;
 use protocol::quality::{HdMode, HdReason};
 use protocol::server_message::{EndReason, ErrorCode};
 use protocol::track::{MediaKind, Role};
+use protocol::video_codec::{CodecReason, VideoCodec};
 use sfu::counters::{Census, Counters as SfuCounters, DropReason};
 use sfu::sample::{SwitchCause, TransportFailure};
 use signaling::sample::{AuthFailure, Limit, NegotiationOutcome, Route, StoreOperation};
@@ -62,6 +63,7 @@ pub struct Metrics {
     network_conflicts: Counters<()>,
     network_reports_refused: Counters<ReportRefusal>,
     unattested_5g_accepted: Gauges<()>,
+    room_codec_changes: Counters<(VideoCodec, CodecReason)>,
     operator_requests: Counters<(OperatorRequest, RequestOutcome)>,
     operator_events: Counters<EventOutcome>,
     operator_devices: Gauges<()>,
@@ -169,6 +171,7 @@ impl Metrics {
             network_conflicts: it.counters("tvg_network_class_conflicts_total", "Times that trusted sources contradicted each other about a network for more than three seconds")?,
             network_reports_refused: it.counters("tvg_network_reports_refused_total", "Reports of networks that were not taken into account")?,
             unattested_5g_accepted: it.gauges("tvg_unattested_5g_accepted", "1 where a claim of 5G that nothing attests is taken for proof, as only demonstrations may")?,
+            room_codec_changes: it.counters("tvg_room_codec_changes_total", "Changes of the codec that rooms send pictures in, by the new one and why it is that one")?,
             operator_requests: it.counters("tvg_operator_requests_total", "Requests to the mobile network operator by how they went")?,
             operator_events: it.counters("tvg_operator_events_total", "Events of the mobile network operator by what became of them")?,
             operator_devices: it.gauges("tvg_operator_devices", "Devices that the mobile network operator is asked about")?,

@@ -41,6 +41,7 @@ pub(crate) const fn server_message_type(message: &ServerMessage) -> &'static str
             Event::TrackUnpublished { .. } => "track_unpublished",
             Event::UplinkPlan(_) => "uplink_plan",
             Event::VoicePlan(_) => "voice_plan",
+            Event::CodecPlan(_) => "codec_plan",
             Event::Quality { .. } => "quality",
             Event::Decisions(_) => "decisions",
             Event::ActiveSpeaker { .. } => "active_speaker",

@@ -2,6 +2,7 @@
 
 use protocol::id::{ParticipantId, SessionId, TrackId};
 use protocol::track::Track;
+use protocol::video_codec::VideoCodec;
 
 use crate::limits::MAX_ROOM_TRACKS;
 
@@ -11,6 +12,8 @@ pub(crate) struct Room {
     /// In the order they came.
     pub(crate) members: Vec<(ParticipantId, SessionId)>,
     pub(crate) tracks: Vec<Track>,
+    /// What everybody here can decode, once the media plane has told.
+    pub(crate) video_codecs: Option<Vec<VideoCodec>>,
 }
 
 impl Room {

@@ -10,6 +10,7 @@ use protocol::media_message::{MediaAction, MediaCommand, MediaReport, Subscripti
 use protocol::network_class::NetworkClass;
 use protocol::quality::{AdaptationPolicy, HdMode};
 use protocol::track::Role;
+use protocol::video_codec::CodecPreference;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sfu::burst::BurstSlab;
@@ -64,6 +65,7 @@ impl Worker {
             candidates: vec![gateway],
             hd_mode: HdMode::Equivalent,
             adaptation: AdaptationPolicy::default(),
+            video_codecs: CodecPreference::default(),
             site_profiles: vec![wired],
             accept_unattested_5g: false,
         };

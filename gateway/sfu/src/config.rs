@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 use protocol::network_class::NetworkClass;
 use protocol::quality::{AdaptationPolicy, HdMode};
+use protocol::video_codec::CodecPreference;
 
 /// Settings of one media worker's share of the media plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct SfuConfig {
     pub hd_mode: HdMode,
     /// Which rules choose the pictures.
     pub adaptation: AdaptationPolicy,
+    /// The codecs for pictures in the order that the site likes them.
+    pub video_codecs: CodecPreference,
     /// Address ranges whose network class the operator vouches for; the first match counts.
     pub site_profiles: Vec<SiteProfile>,
     /// Take an unattested claim of 5G for proof. For demonstrations only.

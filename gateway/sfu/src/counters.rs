@@ -132,11 +132,13 @@ pub enum DropReason {
     PacerFull,
     /// A retransmission beyond its budget, too old to help, or of an encoding that a lower one replaced.
     RetransmissionBudget,
+    /// Media of a codec that the subscriber did not negotiate; counted for each who does not get it.
+    CodecNotNegotiated,
 }
 
 impl DropReason {
     /// Every reason, in the order of their discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownProtocol,
         Self::UnvalidatedSource,
         Self::StunMalformed,
@@ -150,6 +152,7 @@ impl DropReason {
         Self::TooManyStreams,
         Self::PacerFull,
         Self::RetransmissionBudget,
+        Self::CodecNotNegotiated,
     ];
 
     /// The word used in metrics.
@@ -169,6 +172,7 @@ impl DropReason {
             Self::TooManyStreams => "too_many_streams",
             Self::PacerFull => "pacer_full",
             Self::RetransmissionBudget => "retransmission_budget",
+            Self::CodecNotNegotiated => "codec_not_negotiated",
         }
     }
 }

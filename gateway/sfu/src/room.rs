@@ -1,6 +1,8 @@
 //! A room: its participants, their tracks, and the one place where packets and policy meet. `forward`
 //! moves packets, `adaptation` decides, and the room carries what one must know to the other.
 
+mod codec_choice;
+mod codec_plans;
 mod connection;
 mod decisions;
 mod ingress;
@@ -10,6 +12,7 @@ mod outgoing;
 mod participant;
 mod payload_types;
 mod reports;
+mod room_codecs;
 mod voices;
 
 use std::time::{Duration, Instant};
@@ -28,6 +31,7 @@ use crate::forward::{ActiveSpeaker, SubscriptionIndex, Track, TrackIndex};
 use crate::limits::MAX_PARTICIPANTS;
 use crate::premises::Premises;
 use crate::room::participant::{Participant, Use};
+use crate::room::room_codecs::RoomCodecs;
 use crate::rtp::Ssrc;
 use crate::sample::Sample;
 use crate::transport::Transport;
@@ -45,6 +49,7 @@ pub(crate) struct Room {
     participants: Vec<Option<Participant>>,
     tracks: Vec<Option<Track>>,
     adaptation: Adaptation,
+    codecs: RoomCodecs,
     speaker: ActiveSpeaker<ParticipantIndex>,
     watch_at: Instant,
     measure_at: Instant,
@@ -63,6 +68,7 @@ impl Room {
             participants: Vec::new(),
             tracks: Vec::new(),
             adaptation: Adaptation::new(&premises.config),
+            codecs: RoomCodecs::new(premises.config.video_codecs.clone()),
             speaker: ActiveSpeaker::default(),
             watch_at: now + WATCH_INTERVAL,
             measure_at: now + MEASURE_INTERVAL,
@@ -131,6 +137,7 @@ impl Room {
             }
             (MediaAction::Leave, Some(index)) => self.leave(now, index, premises),
         }
+        self.tell_codecs(now, premises);
         self.apply_decisions(now, premises);
     }
 
@@ -157,6 +164,7 @@ impl Room {
         self.speaker.remove(index);
         if let Some(participant) = self.participants[index.0].take() {
             self.adaptation.handle_leave(now, participant.id);
+            self.recount_codecs(now);
         }
     }
 
@@ -233,6 +241,7 @@ impl Room {
         if self.measure_at <= now {
             self.measure_at = now + MEASURE_INTERVAL;
             self.measure(now, premises);
+            self.tell_codecs(now, premises);
         }
         if self.adaptation.poll_timeout().is_some_and(|due| due <= now) {
             self.adaptation.handle_timeout(now);

@@ -9,6 +9,7 @@ use protocol::network_class::NetworkClass;
 use protocol::quality::HdReason;
 use protocol::track::MediaKind;
 use protocol::units::Bitrate;
+use protocol::video_codec::{CodecReason, VideoCodec};
 
 use crate::adapt::ReportRefused;
 
@@ -53,6 +54,13 @@ pub enum Sample {
         from: Option<HdReason>,
         /// After.
         to: HdReason,
+    },
+    /// A room sends its pictures in another codec, or for another reason.
+    RoomCodecChanged {
+        /// What it sends first from here on.
+        codec: VideoCodec,
+        /// Why.
+        reason: CodecReason,
     },
     /// A subscription moved to another rung.
     RungChanged {

@@ -8,6 +8,7 @@ use protocol::network_class::NetworkClass;
 use protocol::quality::{HdMode, HdReason};
 use protocol::server_message::{EndReason, ErrorCode};
 use protocol::track::{MediaKind, Role};
+use protocol::video_codec::{CodecReason, VideoCodec};
 use sfu::adapt::ReportRefused;
 use sfu::counters::DropReason;
 use sfu::sample::{JoinStage, SwitchCause, TransportFailure};
@@ -139,6 +140,8 @@ label! {
     "reason": SendFailure,
     "cause": TransportFailure,
     "cause": SwitchCause,
+    "codec": VideoCodec,
+    "reason": CodecReason,
     "code": ErrorCode,
     "request": OperatorRequest,
     "outcome": RequestOutcome,
@@ -240,6 +243,7 @@ words! {
         ActiveSpeaker = "active_speaker",
         Answer = "answer",
         Bye = "bye",
+        CodecPlan = "codec_plan",
         EncoderLimit = "encoder_limit",
         Ended = "ended",
         Error = "error",

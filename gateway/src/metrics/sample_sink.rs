@@ -22,6 +22,7 @@ impl Metrics {
             Sample::NetworkClassChanged { from, to } => self.network_class_changes.count((from.into(), to)),
             Sample::NetworkConflict => self.network_conflicts.count(()),
             Sample::ReportRefused(refused) => self.network_reports_refused.count(refused.into()),
+            Sample::RoomCodecChanged { codec, reason } => self.room_codec_changes.count((codec, reason)),
             Sample::HdDecided { from: _, to } => self.hd_decisions.count(to),
             Sample::RungChanged { from, to, cause } => {
                 let step = if to > from { Step::Up } else { Step::Down };

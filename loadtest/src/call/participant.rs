@@ -286,6 +286,7 @@ impl Participant {
             Event::MediaFailed => bail!("the gateway reports that the media transport failed"),
             Event::NetworkClass { class } => self.record.network_class = Some(class),
             Event::VoicePlan(_)
+            | Event::CodecPlan(_)
             | Event::Decisions(_)
             | Event::ParticipantJoined(_)
             | Event::ParticipantChanged(_)

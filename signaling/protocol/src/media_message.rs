@@ -10,6 +10,7 @@ use crate::id::{ParticipantId, RoomId, ShellNonce, TrackId};
 use crate::network_class::{NetworkClass, NetworkReport};
 use crate::quality::{PairQuality, UplinkPlan, VoicePlan};
 use crate::track::{Role, Track, TrackSource};
+use crate::video_codec::{CodecPlan, VideoCodec};
 
 /// Says which offer an answer belongs to; drawn by whoever sends the offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -173,6 +174,18 @@ pub enum MediaReport {
         participant: ParticipantId,
         /// The plan.
         plan: VoicePlan,
+    },
+    /// Which codec a publisher shall send a picture in from here on.
+    CodecPlan {
+        /// The publisher.
+        participant: ParticipantId,
+        /// The plan.
+        plan: CodecPlan,
+    },
+    /// What everybody in the room can decode changed: whoever comes begins with the first of these.
+    RoomCodecs {
+        /// The most liked first.
+        codecs: Vec<VideoCodec>,
     },
     /// What a subscriber gets of every video track that it receives.
     Quality {

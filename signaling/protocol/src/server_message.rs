@@ -10,7 +10,7 @@ use crate::media_message::Answer;
 use crate::network_class::NetworkClass;
 use crate::quality::{HdMode, PairQuality, UplinkPlan, VoicePlan};
 use crate::track::{Role, Track};
-use crate::video_codec::CodecPreference;
+use crate::video_codec::{CodecPlan, CodecPreference, VideoCodec};
 
 /// One message of the gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -161,7 +161,7 @@ pub struct Welcome {
     pub role: Role,
     /// Which pairs may have HD at all.
     pub hd_mode: HdMode,
-    /// The codecs for pictures, the one that the site likes best first. A client sends the first that it can.
+    /// The codecs for pictures, the one that the site likes best first.
     pub video_codecs: CodecPreference,
 }
 
@@ -183,6 +183,9 @@ pub struct RoomSnapshot {
     pub participants: Vec<Participant>,
     /// Their tracks.
     pub tracks: Vec<Track>,
+    /// The codecs for pictures that everybody here can decode, the most liked first. A client sends the first that
+    /// it can.
+    pub video_codecs: Vec<VideoCodec>,
 }
 
 /// A participant as others see it.
@@ -249,6 +252,8 @@ pub enum Event {
     UplinkPlan(UplinkPlan),
     /// How to send one's voice from here on.
     VoicePlan(VoicePlan),
+    /// Which codec to send a picture in from here on.
+    CodecPlan(CodecPlan),
     /// What the client gets of every video track it receives.
     Quality {
         /// One entry per video track.

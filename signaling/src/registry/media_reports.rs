@@ -37,6 +37,14 @@ impl Registry {
             MediaReport::VoicePlan { participant, plan } => {
                 self.tell_participant(room, participant, Event::VoicePlan(plan));
             }
+            MediaReport::CodecPlan { participant, plan } => {
+                self.tell_participant(room, participant, Event::CodecPlan(plan));
+            }
+            MediaReport::RoomCodecs { codecs } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.video_codecs = Some(codecs);
+                }
+            }
             MediaReport::Quality { participant, pairs } => {
                 self.tell_participant(room, participant, Event::Quality { pairs });
             }

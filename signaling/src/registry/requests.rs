@@ -129,6 +129,7 @@ impl Registry {
                 .filter_map(|(_, other)| self.sessions.get(other)?.as_seen())
                 .collect(),
             tracks: room.tracks.iter().filter(|track| track.publisher != me).copied().collect(),
+            video_codecs: room.video_codecs.clone().unwrap_or_else(|| self.video_codecs.order().collect()),
         }
     }
 

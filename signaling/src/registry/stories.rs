@@ -15,7 +15,7 @@ use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
 use protocol::quality::HdMode;
 use protocol::server_message::{EndReason, ErrorCode, ServerMessage};
 use protocol::track::{Role, Track, TrackSource};
-use protocol::video_codec::CodecPreference;
+use protocol::video_codec::{CodecPlan, CodecPreference, CodecReason, VideoCodec};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
@@ -389,6 +389,25 @@ fn media_news_reach_whom_they_concern() {
     story.forgets().media(MediaReport::NetworkClass { participant: stranger, class: NetworkClass::TwoG });
     story.media(MediaReport::TrackPublished(Track { publisher: stranger, ..camera(false) }));
     story.hears(DOCTOR, &[]).hears(PATIENT, &[]);
+}
+
+#[test]
+fn who_joins_learns_what_the_room_can_decode_and_who_publishes_what_to_change() {
+    let mut story = Story::in_room();
+    let site: Vec<VideoCodec> = CodecPreference::default().order().collect();
+    story.media(MediaReport::RoomCodecs { codecs: vec![VideoCodec::Vp9] }).hears(PATIENT, &[]);
+    let plan = CodecPlan {
+        track: CAMERA,
+        mid: "1".to_owned(),
+        codecs: vec![VideoCodec::Vp9],
+        reason: CodecReason::SomebodyLacks,
+    };
+    story.media(MediaReport::CodecPlan { participant: participant(PATIENT), plan });
+    story.hears(DOCTOR, &[]).hears(PATIENT, &["codec_plan"]);
+    story.arrives(WATCHER);
+    assert_eq!(story.last(WATCHER)["video_codecs"], serde_json::json!(site), "the site's, in the lobby");
+    story.says(WATCHER, join("Nurse"));
+    assert_eq!(story.last(WATCHER)["video_codecs"], serde_json::json!(["vp9"]));
 }
 
 #[test]

@@ -7,7 +7,7 @@ import { OPENING, type CallState } from "./call-state.js";
 
 const doctor: Participant = { id: "doctor", name: "Dr Chen", role: "clinician", network_class: "4g", connected: true };
 const camera: Track = { id: "camera", publisher: "doctor", source: "camera", muted: false };
-const room: RoomSnapshot = { participants: [doctor], tracks: [camera] };
+const room: RoomSnapshot = { participants: [doctor], tracks: [camera], video_codecs: ["vp8"] };
 
 const welcomed = (resumed = false): CallAction => ({
   type: "session",
@@ -73,7 +73,9 @@ describe("a drop of signaling", () => {
   it("stays lost with a new session until that has joined again", () => {
     const fresh = after(...joins, lost, welcomed(false));
     expect(fresh).toMatchObject({ signaling: { state: "lost" } });
-    expect(reduce(fresh, { type: "joined", snapshot: { participants: [], tracks: [] } })).toMatchObject({
+    expect(
+      reduce(fresh, { type: "joined", snapshot: { participants: [], tracks: [], video_codecs: [] } }),
+    ).toMatchObject({
       signaling: { state: "open" },
       room: { participants: [], tracks: [] },
     });

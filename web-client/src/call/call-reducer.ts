@@ -84,11 +84,13 @@ function afterWelcome(state: CallState, welcome: Welcome): CallState {
 function afterJoined(state: CallState, snapshot: RoomSnapshot): CallState {
   const room = { ...EMPTY_ROOM, participants: snapshot.participants, tracks: snapshot.tracks };
   if (state.phase === "joining") {
-    const { consult, name } = state;
+    const { name } = state;
+    const consult = { ...state.consult, videoCodecs: snapshot.video_codecs };
     return { phase: "inCall", consult, name, room, signaling: { state: "open" }, media: { state: "idle" } };
   }
   if (state.phase === "inCall") {
-    return { ...state, room: { ...room, ownClass: state.room.ownClass }, signaling: { state: "open" } };
+    const consult = { ...state.consult, videoCodecs: snapshot.video_codecs };
+    return { ...state, consult, room: { ...room, ownClass: state.room.ownClass }, signaling: { state: "open" } };
   }
   return state;
 }
@@ -131,6 +133,7 @@ function afterEvent(room: Room, event: Event): Room {
       return { ...room, ownClass: event.class };
     case "uplink_plan":
     case "voice_plan":
+    case "codec_plan":
     case "media_failed":
     case "ended":
       return room;

@@ -23,6 +23,7 @@ export type Consult = {
   readonly participant: ParticipantId;
   readonly role: Role;
   readonly hdMode: HdMode;
+  /** What pictures are sent in, the most liked first: by the site, and after joining by what the others can decode. */
   readonly videoCodecs: readonly VideoCodec[];
 };
 

@@ -53,7 +53,12 @@ async function joined() {
 }
 
 async function enterRoom(gateway: FakeGateway): Promise<void> {
-  await gateway.answer("join", { type: "joined", participants: [...ROOM.participants], tracks: [...ROOM.tracks] });
+  await gateway.answer("join", {
+    type: "joined",
+    participants: [...ROOM.participants],
+    tracks: [...ROOM.tracks],
+    video_codecs: ["vp8"],
+  });
   await gateway.answer("offer", {
     type: "answer",
     sdp: "",
@@ -66,6 +71,32 @@ async function enterRoom(gateway: FakeGateway): Promise<void> {
 }
 
 describe("a call", () => {
+  it("begins in what the room can decode, and changes where it is told to", async () => {
+    const parts = await story();
+    parts.call.join("Wang");
+    await parts.gateway.answer("join", { type: "joined", participants: [], tracks: [], video_codecs: ["h264"] });
+    const camera = () =>
+      parts.rtc.last().transceivers.find(({ direction, kind }) => direction === "sendonly" && kind === "video");
+    expect(camera()?.codecs[0]).toBe("video/H264");
+    const answered = {
+      type: "answer",
+      sdp: "",
+      shell_nonce: "nonce",
+      tracks: [{ mid: "0", track: "camera" }],
+    } as const;
+    await parts.gateway.answer("offer", { ...answered, tracks: [...answered.tracks] });
+    parts.gateway.event(1, {
+      type: "codec_plan",
+      track: "camera",
+      mid: "0",
+      codecs: ["vp8"],
+      reason: "somebody_lacks",
+    });
+    await parts.clock.advance(1_000);
+    expect(camera()?.codecs[0]).toBe("video/VP8");
+    expect(parts.gateway.count("offer")).toBe(2);
+  });
+
   it("publishes its camera and voice and receives the doctor with one offer", async () => {
     const { gateway, rtc, call } = await joined();
     expect(gateway.count("offer")).toBe(1);

@@ -173,8 +173,11 @@ export class Call {
 
   async #enter(name: string): Promise<void> {
     try {
-      const { participants, tracks } = await this.#parts.session.request({ type: "join", name }, "joined");
-      this.#dispatch({ type: "joined", snapshot: { participants, tracks } });
+      const { participants, tracks, video_codecs } = await this.#parts.session.request(
+        { type: "join", name },
+        "joined",
+      );
+      this.#dispatch({ type: "joined", snapshot: { participants, tracks, video_codecs } });
       this.timeline.reach("joined");
       this.#startMedia();
       this.#tellReports();
@@ -239,6 +242,9 @@ export class Call {
         return;
       case "voice_plan":
         this.#link?.followVoice(event);
+        return;
+      case "codec_plan":
+        this.#link?.followCodecs(event);
         return;
       case "media_failed":
         this.#link?.suspect("gateway_says_failed");

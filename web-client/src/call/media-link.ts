@@ -3,6 +3,7 @@
 import { every, type Clock } from "../lifetime/clock.js";
 import { Scope } from "../lifetime/scope.js";
 import type {
+  CodecPlan,
   EncoderLimit,
   Track,
   TrackId,
@@ -67,15 +68,19 @@ export class MediaLink {
 
   constructor(parts: MediaLinkParts) {
     this.#parts = parts;
-    this.#peer = new PeerConnection(parts.rtc, { kbps: parts.startKbps, videoCodecs: parts.videoCodecs }, {
-      stateChanged: (state) => {
-        this.#connectionChanged(state);
+    this.#peer = new PeerConnection(
+      parts.rtc,
+      { kbps: parts.startKbps, videoCodecs: parts.videoCodecs },
+      {
+        stateChanged: (state) => {
+          this.#connectionChanged(state);
+        },
+        iceStateChanged: (state) => {
+          parts.timeline.note(`ice ${state}`);
+          if (state === "connected" || state === "completed") parts.timeline.reach("iceConnected");
+        },
       },
-      iceStateChanged: (state) => {
-        parts.timeline.note(`ice ${state}`);
-        if (state === "connected" || state === "completed") parts.timeline.reach("iceConnected");
-      },
-    });
+    );
     this.#negotiation = new Negotiation(this.#negotiable(), parts.exchange, parts.clock, (error) => {
       parts.timeline.note(`offer failed: ${error instanceof Error ? error.message : "unknown"}`);
     });
@@ -137,6 +142,12 @@ export class MediaLink {
     this.#limitVoice();
     const changed = this.#peer.repeatVoice(plan.redundancy ? "redundant" : "plain");
     if (changed === "offer_needed") this.#negotiation.request("continue");
+  }
+
+  /** Sends a picture in what the others can decode. */
+  followCodecs(plan: CodecPlan): void {
+    this.#parts.timeline.note(`codec ${plan.codecs[0] ?? "none"}: ${plan.reason}`);
+    if (this.#peer.followCodecs(plan) === "offer_needed") this.#negotiation.request("continue");
   }
 
   /** Something says that the transport may be dead. */

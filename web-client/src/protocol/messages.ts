@@ -132,9 +132,35 @@ limit: EncoderLimit, } | { "type": "watch_decisions",
 watch: boolean, } | { "type": "ping" } | { "type": "leave" });
 
 /**
+ * Which codec a publisher is asked to send one camera or screen in.
+ */
+export type CodecPlan = {
+/**
+ * The track it is about.
+ */
+track: TrackId,
+/**
+ * The media description (`a=mid`) that carries the track.
+ */
+mid: string,
+/**
+ * What everybody in the room can decode and the publisher has offered, the one to send first.
+ */
+codecs: Array<VideoCodec>,
+/**
+ * Why that one.
+ */
+reason: CodecReason, };
+
+/**
  * The codecs in the order that a site likes them.
  */
 export type CodecPreference = Array<VideoCodec>;
+
+/**
+ * Why a room sends its pictures in the codec that it does.
+ */
+export type CodecReason = "site_preference" | "somebody_lacks" | "nothing_in_common";
 
 /**
  * A consult: the medical appointment, known to the signaling plane only.
@@ -336,7 +362,7 @@ participant: ParticipantId, } | { "type": "track_published" } & Track | { "type"
 /**
  * Which one.
  */
-track: TrackId, } | { "type": "uplink_plan" } & UplinkPlan | { "type": "voice_plan" } & VoicePlan | { "type": "quality",
+track: TrackId, } | { "type": "uplink_plan" } & UplinkPlan | { "type": "voice_plan" } & VoicePlan | { "type": "codec_plan" } & CodecPlan | { "type": "quality",
 /**
  * One entry per video track.
  */
@@ -729,7 +755,12 @@ participants: Array<Participant>,
 /**
  * Their tracks.
  */
-tracks: Array<Track>, };
+tracks: Array<Track>,
+/**
+ * The codecs for pictures that everybody here can decode, the most liked first. A client sends the first that
+ * it can.
+ */
+video_codecs: Array<VideoCodec>, };
 
 /**
  * A step of the camera ladder, named after its number of lines.
@@ -897,6 +928,6 @@ role: Role,
  */
 hd_mode: HdMode,
 /**
- * The codecs for pictures, the one that the site likes best first. A client sends the first that it can.
+ * The codecs for pictures, the one that the site likes best first.
  */
 video_codecs: CodecPreference, };

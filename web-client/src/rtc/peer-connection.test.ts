@@ -8,7 +8,11 @@ const track = (id: string, source: TrackSource = "camera"): Track => ({ id, publ
 
 function story() {
   const rtc = fakeRtc();
-  const peer = new PeerConnection(rtc, { kbps: 900, videoCodecs: ["vp8", "h264", "vp9", "av1"] }, { stateChanged: () => undefined, iceStateChanged: () => undefined });
+  const peer = new PeerConnection(
+    rtc,
+    { kbps: 900, videoCodecs: ["vp8", "h264", "vp9", "av1"] },
+    { stateChanged: () => undefined, iceStateChanged: () => undefined },
+  );
   return { peer, connection: rtc.last() };
 }
 
@@ -30,6 +34,52 @@ describe("a peer connection", () => {
       ["h", 1, 1_700_000],
     ]);
     expect(sender?.codecs).toEqual(["video/VP8", "video/H264", "video/AV1", "video/rtx"]);
+  });
+
+  it("goes over to another codec within its encodings", async () => {
+    const { peer, connection } = story();
+    peer.publish("camera", fakeTrack("video"));
+    await peer.createOffer("continue");
+    const plan = { track: "mine", mid: "0", codecs: ["h264", "vp9"], reason: "somebody_lacks" } as const;
+    expect(peer.followCodecs({ ...plan, codecs: [...plan.codecs] })).toBe("offer_needed");
+    const [sender] = connection.transceivers;
+    expect(sender?.direction).toBe("sendonly");
+    expect(sender?.codecs).toEqual(["video/H264", "video/VP8", "video/rtx", "video/AV1"]);
+    expect(peer.followCodecs({ ...plan, mid: "7", codecs: ["av1"] })).toBe("unchanged");
+  });
+
+  it("sends layers in place of encodings, and the other way round, in a media description of its own", async () => {
+    const { peer, connection } = story();
+    const camera = fakeTrack("video");
+    peer.publish("camera", camera);
+    await peer.createOffer("continue");
+    const plan = { track: "mine", mid: "0", reason: "site_preference" } as const;
+    expect(peer.followCodecs({ ...plan, codecs: ["av1", "vp8"] })).toBe("offer_needed");
+    const offer = await peer.createOffer("continue");
+    expect(offer?.tracks).toEqual([{ mid: "2", source: "camera" }]);
+    const [first, , second] = connection.transceivers;
+    expect(first?.direction).toBe("stopped");
+    expect(second?.sender.track).toBe(camera);
+    expect(second?.sender.parameters.encodings).toMatchObject([{ scalabilityMode: "L3T3_KEY" }]);
+    // The camera is off when the codec changes back: it comes back in the shape of the codec of then.
+    peer.silence("camera");
+    expect(peer.followCodecs({ ...plan, mid: "2", codecs: ["vp8"] })).toBe("offer_needed");
+    expect(connection.transceivers).toHaveLength(3);
+    expect(peer.publish("camera", camera)).toBe("offer_needed");
+    expect(second?.direction).toBe("stopped");
+    expect(connection.transceivers[3]?.sender.parameters.encodings).toHaveLength(3);
+  });
+
+  it("says what it can decode before there is anything to decode, once", async () => {
+    const { peer, connection } = story();
+    peer.publish("camera", fakeTrack("video"));
+    expect((await peer.createOffer("continue"))?.subscriptions).toEqual([]);
+    expect(connection.transceivers.map(({ kind, direction }) => [kind, direction])).toEqual([
+      ["video", "sendonly"],
+      ["video", "recvonly"],
+    ]);
+    peer.receive([track("theirs")]);
+    expect((await peer.createOffer("continue"))?.subscriptions).toEqual([{ mid: "1", track: "theirs" }]);
   });
 
   it("goes without temporal layers where the browser refuses them", () => {

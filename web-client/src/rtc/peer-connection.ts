@@ -1,10 +1,19 @@
 // The only file that calls RTCPeerConnection: one connection, which sends this participant's sources and
 // receives the tracks of the others. This side always offers. RFC 8829, RFC 8853.
 
-import type { Answer, Offer, Track, TrackId, TrackSource, UplinkPlan, VideoCodec } from "../protocol/messages.js";
+import type {
+  Answer,
+  CodecPlan,
+  Offer,
+  Track,
+  TrackId,
+  TrackSource,
+  UplinkPlan,
+  VideoCodec,
+} from "../protocol/messages.js";
 import { withSendingParameters, type VoiceRedundancy } from "./answer-parameters.js";
 import type { Negotiable, OfferKind } from "./negotiation.js";
-import { chosenCodec, preferredCodecs, sendEncodings } from "./send-encodings.js";
+import { chosenCodec, hasSpatialLayers, preferredCodecs, sendEncodings } from "./send-encodings.js";
 import { planned, voiced } from "./uplink-plan.js";
 
 /** What a peer connection needs of the browser. */
@@ -33,8 +42,11 @@ export type PeerListener = {
 };
 
 type MediaKind = "audio" | "video";
+type Shape = "streams" | "layers";
 type Sending = {
   readonly transceiver: RTCRtpTransceiver;
+  /** Whether its encodings are the layers of one stream, or streams of their own. */
+  readonly shape: Shape;
   track: TrackId | null;
   plan: UplinkPlan | null;
   /** The ceiling of a voice. */
@@ -51,7 +63,7 @@ export class PeerConnection implements Negotiable {
   readonly #rtc: Rtc;
   readonly #connection: RTCPeerConnection;
   readonly #startKbps: number;
-  readonly #videoCodecs: readonly VideoCodec[];
+  #videoCodecs: readonly VideoCodec[];
   readonly #sendingBySource = new Map<TrackSource, Sending>();
   readonly #receiving: Receiving[] = [];
   #parameters: Promise<void> = Promise.resolve();
@@ -74,16 +86,33 @@ export class PeerConnection implements Negotiable {
   /** Sends a track from here on, or another one in its place; says whether an offer is needed. */
   publish(source: TrackSource, track: MediaStreamTrack): "offer_needed" | "replaced" {
     const sending = this.#sendingBySource.get(source);
-    if (sending !== undefined) {
+    if (sending !== undefined && !this.#isOutgrown(source, sending)) {
       void sending.transceiver.sender.replaceTrack(track).then(() => {
         this.#applyPlan(sending);
       });
       return "replaced";
     }
-    const transceiver = this.#addSender(source, track);
-    if (source === "camera")
-      setCodecPreferences(transceiver, preferredCodecs(this.#rtc.videoCodecs(), this.#videoCodecs));
-    this.#sendingBySource.set(source, { transceiver, track: null, plan: null, maxBitrate: null, applies: "idle" });
+    sending?.transceiver.stop();
+    this.#begin(source, track);
+    return "offer_needed";
+  }
+
+  /**
+   * Sends a camera or screen in the first of these codecs that the browser has, from the next answer on; says whether
+   * an offer is needed. Encodings cannot become layers of one stream, nor the other way round: then the picture goes
+   * on in a media description of its own, as another track.
+   */
+  followCodecs({ mid, codecs }: CodecPlan): "offer_needed" | "unchanged" {
+    const source = this.sourceOf(mid);
+    const sending = source === null ? undefined : this.#sendingBySource.get(source);
+    if (source === null || sending === undefined) return "unchanged";
+    this.#videoCodecs = codecs;
+    const { track } = sending.transceiver.sender;
+    if (track !== null && this.#isOutgrown(source, sending)) {
+      this.publish(source, track);
+      return "offer_needed";
+    }
+    this.#preferCodecs(sending.transceiver);
     return "offer_needed";
   }
 
@@ -133,6 +162,8 @@ export class PeerConnection implements Negotiable {
 
   async createOffer(kind: OfferKind): Promise<Offer | null> {
     if (this.#sendingBySource.size + this.#receiving.length === 0) return null;
+    // What this browser can decode has to be known before there is anything to decode.
+    if (!this.#receiving.some(({ kind }) => kind === "video")) this.#addReceiver("video", null);
     const description = await this.#connection.createOffer({ iceRestart: kind === "ice_restart" });
     await this.#connection.setLocalDescription(description);
     const tracks = [...this.#sendingBySource].flatMap(([source, { transceiver }]) =>
@@ -189,6 +220,26 @@ export class PeerConnection implements Negotiable {
     this.#connection.close();
   }
 
+  #begin(source: TrackSource, track: MediaStreamTrack): void {
+    const transceiver = this.#addSender(source, track);
+    if (source === "camera") this.#preferCodecs(transceiver);
+    const shape = source === "camera" ? this.#shape() : "streams";
+    const untold = { track: null, plan: null, maxBitrate: null, applies: "idle" } as const;
+    this.#sendingBySource.set(source, { transceiver, shape, ...untold });
+  }
+
+  #isOutgrown(source: TrackSource, { shape }: Sending): boolean {
+    return source === "camera" && shape !== this.#shape();
+  }
+
+  #shape(): Shape {
+    return hasSpatialLayers(chosenCodec(this.#rtc.videoCodecs(), this.#videoCodecs)) ? "layers" : "streams";
+  }
+
+  #preferCodecs(transceiver: RTCRtpTransceiver): void {
+    setCodecPreferences(transceiver, preferredCodecs(this.#rtc.videoCodecs(), this.#videoCodecs));
+  }
+
   #addSender(source: TrackSource, track: MediaStreamTrack): RTCRtpTransceiver {
     const codec = chosenCodec(this.#rtc.videoCodecs(), this.#videoCodecs);
     const [first, ...others] = sendEncodings(source, codec);
@@ -210,15 +261,16 @@ export class PeerConnection implements Negotiable {
     const kind: MediaKind = track.source === "microphone" ? "audio" : "video";
     const free = this.#receiving.find((receiving) => receiving.track === null && receiving.kind === kind);
     if (free === undefined) {
-      this.#receiving.push({
-        transceiver: this.#connection.addTransceiver(kind, { direction: "recvonly" }),
-        kind,
-        track,
-      });
+      this.#addReceiver(kind, track);
       return;
     }
     free.track = track;
     free.transceiver.direction = "recvonly";
+  }
+
+  #addReceiver(kind: MediaKind, track: Track | null): void {
+    const transceiver = this.#connection.addTransceiver(kind, { direction: "recvonly" });
+    this.#receiving.push({ transceiver, kind, track });
   }
 
   /** Parameters are set one after the other, since a `setParameters` needs the last `getParameters`; of waiting plans the latest counts. */

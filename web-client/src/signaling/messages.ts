@@ -25,6 +25,7 @@ const EVENT_TYPES: Record<Event["type"], true> = {
   track_unpublished: true,
   uplink_plan: true,
   voice_plan: true,
+  codec_plan: true,
   quality: true,
   decisions: true,
   active_speaker: true,

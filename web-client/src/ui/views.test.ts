@@ -30,6 +30,7 @@ const welcomed: CallAction = { type: "session", notice: { type: "welcome", welco
 const joined: CallAction = {
   type: "joined",
   snapshot: {
+    video_codecs: ["vp8"],
     participants: [{ id: "doctor", name: "Dr Chen", role: "clinician", network_class: "4g", connected: true }],
     tracks: [
       { id: "camera", publisher: "doctor", source: "camera", muted: false },

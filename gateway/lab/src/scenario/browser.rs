@@ -262,6 +262,8 @@ impl Browser {
             | MediaReport::TrackUnpublished(_)
             | MediaReport::UplinkPlan { .. }
             | MediaReport::VoicePlan { .. }
+            | MediaReport::CodecPlan { .. }
+            | MediaReport::RoomCodecs { .. }
             | MediaReport::Quality { .. }
             | MediaReport::Decisions(_)
             | MediaReport::NetworkClass { .. }

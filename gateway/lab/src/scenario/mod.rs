@@ -37,6 +37,7 @@ use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
 use protocol::quality::{AdaptationPolicy, HdMode};
 use protocol::track::{Role, Track};
 use protocol::units::{Bitrate, DataSize};
+use protocol::video_codec::CodecPreference;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sfu::burst::BurstSlab;
@@ -159,6 +160,7 @@ impl Scenario {
             candidates: vec![SocketAddr::from(GATEWAY)],
             hd_mode,
             adaptation,
+            video_codecs: CodecPreference::default(),
             site_profiles: NetworkClass::ALL.into_iter().filter_map(site_profile).collect(),
             accept_unattested_5g: false,
         };

@@ -15,7 +15,7 @@ use crate::congestion::{
 };
 use crate::counters::{Counters, DropReason};
 use crate::forward::layer_switch::Descent;
-use crate::forward::subscription::{Arrival, Departure, Subscription, SubscriptionIndex};
+use crate::forward::subscription::{Arrival, Departure, Subscription, SubscriptionIndex, Withheld};
 use crate::forward::track::Track;
 use crate::limits::MAX_DATAGRAM;
 use crate::rtp::{MAX_PADDING, WrittenHeader, pad};
@@ -165,7 +165,14 @@ impl Egress {
             return false;
         }
         let translate = |to, timestamp| track.translate_timestamp(arrival.encoding, timestamp, to);
-        let Some(departure) = subscription.offer(now, arrival, translate) else { return false };
+        let departure = match subscription.offer(now, arrival, translate) {
+            Ok(departure) => departure,
+            Err(Withheld::Layer) => return false,
+            Err(Withheld::Codec) => {
+                counters.drop_one(DropReason::CodecNotNegotiated);
+                return false;
+            }
+        };
         let lane = match subscription.kind() {
             MediaKind::Audio => Lane::Audio,
             MediaKind::Video => Lane::Video,
@@ -405,9 +412,8 @@ impl Egress {
         let Some((subscription, track)) = subscribed(&mut self.subscriptions, index, tracks) else { return };
         let Some(record) = subscription.sent(sequence).copied() else { return };
         let Some((notes, payload)) = track.stored(record.encoding, record.source_sequence) else { return };
-        let Some(codec) = track.codec() else { return };
         let write = |subscription: &mut Subscription, out: &mut Vec<u8>| {
-            subscription.write_again(record, codec, notes, payload, out)
+            subscription.write_again(record, notes, payload, out)
         };
         let stamp = Stamp { now, epoch: self.epoch, release };
         if let Some(Sealed { size, .. }) =

@@ -32,6 +32,8 @@ pub(crate) struct Encoding {
     pub(crate) reception: Reception,
     /// Of the whole stream.
     pub(crate) meter: LayerMeter,
+    /// What it is of, and the number of the packet that began it.
+    codec: Option<(Codec, u64)>,
     dependencies: Option<Box<DependencyStructure>>,
     spatial: Option<Box<SpatialLayers>>,
     pub(crate) clock: Option<MediaClock>,
@@ -81,6 +83,7 @@ impl Encoding {
             nacks: NackGenerator::default(),
             reception: Reception::default(),
             meter: LayerMeter::default(),
+            codec: None,
             dependencies: None,
             spatial: None,
             clock: None,
@@ -123,6 +126,9 @@ impl Encoding {
             self.nacks.handle_packet(now, unwrapped);
         }
         if payload.is_empty() || self.store.get(unwrapped).is_some() {
+            return Ok(None);
+        }
+        if self.is_of_former_codec(codec, unwrapped) {
             return Ok(None);
         }
         let mut layer = describe(codec, payload, header.marker())?;
@@ -168,6 +174,27 @@ impl Encoding {
             layer,
             payload_size: payload.len(),
         }))
+    }
+
+    /// Whether a picture's packet is of what the stream was before it went over to another codec. One that begins the
+    /// other codec takes the layers of the former one away.
+    fn is_of_former_codec(&mut self, codec: Codec, sequence: u64) -> bool {
+        if self.kind == MediaKind::Audio {
+            return false;
+        }
+        match self.codec {
+            Some((known, _)) if known == codec => false,
+            Some((_, since)) if sequence < since => true,
+            before => {
+                self.codec = Some((codec, sequence));
+                if before.is_some() {
+                    self.dependencies = None;
+                    self.spatial = None;
+                    self.height = None;
+                }
+                false
+            }
+        }
     }
 
     /// The earlier frames of a redundant packet that are missing here.

@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use crate::sdp::Codec;
+
 /// A second of 720p and more: what the packet store behind it holds, too.
 const CAPACITY: usize = 512;
 
@@ -14,6 +16,8 @@ pub(crate) struct SentRecord {
     pub(crate) picture_id: u16,
     pub(crate) tl0_pic_idx: u8,
     pub(crate) marker: bool,
+    /// The codec that it was of; the track may have gone over to another one.
+    pub(crate) codec: Codec,
     /// The encoding that it came from, and its unwrapped number there.
     pub(crate) encoding: u8,
     pub(crate) source_sequence: u64,

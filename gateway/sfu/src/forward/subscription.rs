@@ -45,10 +45,20 @@ pub(crate) struct Arrival {
 pub(crate) struct Departure {
     pub(crate) encoding: u8,
     pub(crate) source_sequence: u64,
+    pub(crate) codec: Codec,
     pub(crate) payload_type: Pt,
     /// It ends what the subscriber gets of its picture.
     pub(crate) marker: bool,
     pub(crate) numbers: Rewritten,
+}
+
+/// Why a packet does not go to a subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// It is of a layer that the subscriber does not get.
+    Layer,
+    /// The subscriber has not negotiated its codec.
+    Codec,
 }
 
 /// The streams and the words of a subscription, as negotiated.
@@ -76,8 +86,10 @@ pub(crate) struct Subscription {
     line: SubscriptionLine,
     template: HeaderTemplate,
     switch: LayerSwitch,
-    /// Of the newest packet: another one changes what an encoding is.
-    codec: Option<Codec>,
+    /// The encoding and the codec of the newest packet that went: another codec makes it another stream.
+    source: Option<(u8, Codec)>,
+    /// What arrives is of a codec that was not negotiated.
+    lacks_codec: bool,
     rewriter: Rewriter,
     /// When and with which timestamp the newest packet was placed; aligns a switch without sender reports.
     newest: Option<(Instant, u32)>,
@@ -112,7 +124,8 @@ impl Subscription {
             track,
             template: HeaderTemplate::new(&line.extensions, line.kind, line.mid.as_str()),
             switch,
-            codec: None,
+            source: None,
+            lacks_codec: false,
             rewriter: Rewriter::new(first_sequence, first_timestamp),
             newest: None,
             history: (line.kind == MediaKind::Video).then(SentHistory::default),
@@ -157,7 +170,8 @@ impl Subscription {
     /// The encoding that a key frame is needed of, if any.
     pub(crate) fn awaits_key_frame(&self) -> Option<u8> {
         match self.line.kind {
-            MediaKind::Video => self.switch.awaits_key_frame(),
+            // A key frame of a codec that it cannot take would be of no use.
+            MediaKind::Video => self.switch.awaits_key_frame().filter(|_| !self.lacks_codec),
             MediaKind::Audio => None,
         }
     }
@@ -174,12 +188,9 @@ impl Subscription {
         now: Instant,
         arrival: &Arrival,
         switch_timestamp: impl FnOnce(u8, u32) -> Option<u32>,
-    ) -> Option<Departure> {
-        let payload_type = self.payload_type(arrival.codec)?;
-        let before = self.codec.replace(arrival.codec);
-        if self.line.kind == MediaKind::Video && before.is_some_and(|before| before != arrival.codec) {
-            self.switch.restart();
-        }
+    ) -> Result<Departure, Withheld> {
+        self.notice_codec(arrival);
+        let payload_type = self.payload_type(arrival.codec).ok_or(Withheld::Codec)?;
         let mark = StreamMark {
             sequence: arrival.sequence,
             timestamp: arrival.timestamp,
@@ -193,14 +204,14 @@ impl Subscription {
         };
         let previous = self.switch.current();
         let numbers = match self.decide(arrival) {
-            Decision::Ignore => return None,
+            Decision::Ignore => return Err(Withheld::Layer),
             Decision::Skip => {
                 if !self.rewriter.skip(mark) {
-                    return None;
+                    return Err(Withheld::Layer);
                 }
-                self.rewriter.forward(mark)?
+                self.rewriter.forward(mark).ok_or(Withheld::Layer)?
             }
-            Decision::Forward => self.rewriter.forward(mark)?,
+            Decision::Forward => self.rewriter.forward(mark).ok_or(Withheld::Layer)?,
             Decision::Switch => {
                 let timestamp = self.switched_timestamp(now, arrival, previous, switch_timestamp);
                 self.rewriter.switch(mark, timestamp)
@@ -209,9 +220,24 @@ impl Subscription {
         if self.newest.is_none_or(|(_, newest)| numbers.timestamp.wrapping_sub(newest).cast_signed() > 0) {
             self.newest = Some((now, numbers.timestamp));
         }
-        let Arrival { encoding, sequence, .. } = *arrival;
+        let Arrival { encoding, sequence, codec, .. } = *arrival;
+        self.source = Some((encoding, codec));
         let marker = arrival.marker || self.ends_picture(&arrival.layer);
-        Some(Departure { encoding, source_sequence: sequence, payload_type, marker, numbers })
+        Ok(Departure { encoding, source_sequence: sequence, codec, payload_type, marker, numbers })
+    }
+
+    /// A stream that goes on in another codec begins anew, with a key frame. Of an encoding that the subscriber does
+    /// not get it says nothing: the encodings of a track may change one after the other.
+    fn notice_codec(&mut self, arrival: &Arrival) {
+        if self.line.kind != MediaKind::Video {
+            return;
+        }
+        let goes_on = |(encoding, codec)| encoding == arrival.encoding && codec != arrival.codec;
+        if self.source.is_some_and(goes_on) {
+            self.source = None;
+            self.switch.restart();
+        }
+        self.lacks_codec = self.payload_type(arrival.codec).is_none();
     }
 
     /// What ends the highest spatial layer that goes ends the picture, whatever lay above it (RFC 9628 §4.1).
@@ -325,6 +351,7 @@ impl Subscription {
                 picture_id: numbers.picture_id,
                 tl0_pic_idx: numbers.tl0_pic_idx,
                 marker,
+                codec: departure.codec,
                 encoding: departure.encoding,
                 source_sequence: departure.source_sequence,
                 first_sent: now,
@@ -362,12 +389,11 @@ impl Subscription {
     pub(crate) fn write_again(
         &mut self,
         record: SentRecord,
-        codec: Codec,
         notes: &PacketNotes,
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Option<WrittenHeader> {
-        let fixed = self.rtx_header(codec, record.marker, record.timestamp)?;
+        let fixed = self.rtx_header(record.codec, record.marker, record.timestamp)?;
         let copied = CopiedExtensions {
             audio_level: None,
             video_orientation: notes.video_orientation,
@@ -403,14 +429,20 @@ impl Subscription {
 
     fn rtx_header(&mut self, codec: Codec, marker: bool, timestamp: u32) -> Option<FixedHeader> {
         let ssrc = self.line.rtx_ssrc?;
-        let agreed = self.line.codecs.iter().find(|agreed| agreed.codec == codec)?;
-        let payload_type = agreed.rtx_payload_type?;
+        let payload_type = self.agreed(codec)?.rtx_payload_type?;
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
         Some(FixedHeader { pt: payload_type, marker, sequence: SeqNo(self.rtx_sequence), timestamp, ssrc })
     }
 
     fn payload_type(&self, codec: Codec) -> Option<Pt> {
-        self.line.codecs.iter().find(|agreed| agreed.codec == codec).map(|agreed| agreed.payload_type)
+        self.agreed(codec).map(|agreed| agreed.payload_type)
+    }
+
+    /// What a stream of that codec goes as: its own codec, or one of which it is a part.
+    fn agreed(&self, codec: Codec) -> Option<&NegotiatedCodec> {
+        let agreed = &self.line.codecs;
+        let own = agreed.iter().find(|agreed| agreed.codec == codec);
+        own.or_else(|| agreed.iter().find(|agreed| agreed.codec.decodes(codec)))
     }
 
     /// The rollover counters of the media stream and of the one for retransmissions (RFC 3711 §3.3.1).

@@ -19,7 +19,8 @@ use crate::room::Room;
 use crate::room::participant::{Destination, Use};
 use crate::rtp::Ssrc;
 use crate::sdp::{
-    GatewayDirection, LinePlan, LocalTransport, Mid, NegotiatedMedia, RemoteOffer, SendPlan, negotiate,
+    CodecSet, GatewayDirection, LinePlan, LocalTransport, Mid, NegotiatedMedia, RemoteOffer, SendPlan,
+    negotiate,
 };
 use crate::transport::Transport;
 
@@ -53,7 +54,10 @@ impl Room {
     ) -> Result<Answer, NegotiationFailure> {
         let remote = RemoteOffer::parse(&offer.sdp)?;
         let wishes = self.wishes(index, &remote, offer)?;
-        let plans = self.plans(index, &remote, &wishes, premises);
+        let known = self.participants[index.0].as_ref().and_then(|participant| participant.decodes);
+        let decodes = remote.decodable().or(known).or_else(|| remote.presumably_decodable());
+        let mut codecs = self.codecs_with(now, index, decodes);
+        let plans = self.plans(index, &remote, &wishes, codecs.choice().streams, premises);
         let change = self.transport_change(index, &remote);
         let credentials = match (change, self.transport(index)) {
             (TransportChange::Keep, Some(transport)) => transport.agent.credentials().clone(),
@@ -90,6 +94,11 @@ impl Room {
         }
         self.learn(index, &negotiated.media);
         let tracks = self.apply(now, index, &negotiated.media, &wishes_by_mid(&remote, &wishes), premises);
+        if let Some(participant) = self.participants[index.0].as_mut() {
+            participant.decodes = decodes;
+        }
+        self.note_pictures(index, &remote, &negotiated.media, &mut codecs);
+        self.codecs = codecs;
         let id =
             self.participants[index.0].as_ref().map(|one| one.id).ok_or(NegotiationFailure::NotJoined)?;
         let shell_nonce = premises.nonces.nonce(id, &remote.fingerprint, session_id);
@@ -131,10 +140,11 @@ impl Room {
         index: ParticipantIndex,
         remote: &RemoteOffer,
         wishes: &[Wish],
+        pictures: CodecSet,
         premises: &mut Premises,
     ) -> Vec<LinePlan> {
         let mut plan = |mid: Mid, wish: Wish| match wish {
-            Wish::Publish(_) => LinePlan::Receive,
+            Wish::Publish(_) => LinePlan::Receive(pictures),
             Wish::Nothing => LinePlan::Idle,
             Wish::Subscribe(track) => match self.send_plan(index, mid, track, premises) {
                 Some(plan) => LinePlan::Send(plan),

@@ -13,7 +13,7 @@ use crate::room::payload_types::PayloadTypes;
 use crate::room::voices::VoiceLinks;
 use crate::rtcp::{KeyFrameAllowance, TwccClock, TwccRecorder};
 use crate::rtp::{ExtensionMap, Ssrc};
-use crate::sdp::Mid;
+use crate::sdp::{CodecSet, Mid};
 use crate::transport::Transport;
 
 /// Where a stream's packets go.
@@ -42,6 +42,8 @@ pub(super) struct Participant {
     /// The header extension ids of what it sends.
     pub(super) extensions: ExtensionMap,
     pub(super) payload_types: PayloadTypes,
+    /// The pictures that it can decode; `None` where it does with none.
+    pub(super) decodes: Option<CodecSet>,
     pub(super) lines: Vec<(Mid, Use)>,
     streams: Vec<(Ssrc, Destination)>,
     pub(super) arrivals: TwccRecorder,
@@ -69,6 +71,7 @@ impl Participant {
             transport: None,
             extensions: ExtensionMap::default(),
             payload_types: PayloadTypes::default(),
+            decodes: None,
             lines: Vec::new(),
             streams: Vec::new(),
             arrivals: TwccRecorder::default(),

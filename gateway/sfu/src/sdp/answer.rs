@@ -122,7 +122,10 @@ fn write_candidates(text: &mut Text, candidates: &[SocketAddr]) {
 }
 
 fn write_codecs(text: &mut Text, offered: &MediaDescription, negotiated: &NegotiatedMedia) {
-    for codec in &offered.codecs {
+    let is_agreed = |codec: &&OfferedCodec| {
+        negotiated.codecs.iter().any(|agreed| agreed.payload_type == codec.payload_type)
+    };
+    for codec in offered.codecs.iter().filter(is_agreed) {
         let Pt(payload_type) = codec.payload_type;
         text.line(format_args!("a=rtpmap:{payload_type} {}", codec.codec.encoding()));
         for feedback in feedback(codec, negotiated.kind) {
@@ -194,6 +197,8 @@ mod tests {
     use protocol::id::{ParticipantId, TrackId};
     use protocol::media_message::NegotiationFailure;
 
+    use super::super::codec::H264Profile;
+    use super::super::codec_set::CodecSet;
     use super::super::negotiation::{NegotiatedTransport, SendPlan, negotiate};
     use super::*;
     use crate::rtp::{HeaderExtension, Ssrc};
@@ -242,7 +247,9 @@ mod tests {
         assert!(!text.contains(part), "{part:?} is in {text}");
     }
 
-    const CALL: [LinePlan; 2] = [LinePlan::Receive, LinePlan::Receive];
+    const RECEIVE: LinePlan = LinePlan::Receive(CodecSet::ALL);
+
+    const CALL: [LinePlan; 2] = [RECEIVE, RECEIVE];
 
     #[test]
     fn the_session_is_a_passive_bundle_on_an_ice_lite_transport() {
@@ -307,6 +314,23 @@ mod tests {
     }
 
     #[test]
+    fn a_camera_is_received_in_what_the_room_can_decode() {
+        let vp9 =
+            LinePlan::Receive(CodecSet::of([Codec::Vp9, Codec::H264(H264Profile::ConstrainedBaseline)]));
+        let (text, negotiated) = answer(CHROMIUM, &[RECEIVE, vp9]).expect("an answer");
+        let camera = section(&text, "1");
+        has(&camera, "video 9 UDP/TLS/RTP/SAVPF 108 109 98 99");
+        has(&camera, "a=rtpmap:98 VP9/90000");
+        lacks(&camera.join("\n"), "VP8");
+        assert_eq!(negotiated.media[1].codecs.len(), 2);
+        has(&section(&text, "0"), "audio 9 UDP/TLS/RTP/SAVPF 111 63");
+        // The client has none of them: it sends as it can.
+        let offer = CHROMIUM.replace("VP9/90000", "VP0/90000").replace("H264/90000", "H265/90000");
+        let (text, _) = answer(&offer, &[RECEIVE, vp9]).expect("an answer");
+        has(&section(&text, "1"), "a=rtpmap:96 VP8/90000");
+    }
+
+    #[test]
     fn a_microphone_is_received_with_fec_and_redundancy() {
         let (text, _) =
             answer(&CHROMIUM.replace("useinbandfec=1", "useinbandfec=1;usedtx=1"), &CALL).expect("an answer");
@@ -352,8 +376,7 @@ mod tests {
 
     #[test]
     fn a_plan_against_the_offered_direction_does_nothing() {
-        let (_, negotiated) =
-            answer(CHROMIUM, &[track(10), track(20), LinePlan::Receive]).expect("an answer");
+        let (_, negotiated) = answer(CHROMIUM, &[track(10), track(20), RECEIVE]).expect("an answer");
         assert!(negotiated.media.iter().all(|media| media.direction == GatewayDirection::Inactive));
     }
 
@@ -384,7 +407,7 @@ mod tests {
     fn a_track_needs_a_common_codec() {
         let exotic = CHROMIUM.replace("opus/48000", "speex/48000");
         assert_eq!(answer(&exotic, &CALL).map(|_| ()), Err(NegotiationFailure::NoCommonCodec));
-        let (text, _) = answer(&exotic, &[LinePlan::Idle, LinePlan::Receive]).expect("an answer");
+        let (text, _) = answer(&exotic, &[LinePlan::Idle, RECEIVE]).expect("an answer");
         has(&section(&text, "0"), "a=inactive");
         // The transport attributes move to the first line that is left.
         has(&section(&text, "1"), "a=end-of-candidates");

@@ -1,6 +1,8 @@
 //! The codecs that the gateway forwards, as `a=rtpmap` and `a=fmtp` name them. Two legs carry the same
 //! codec where the values are equal; the payload type is each leg's own.
 
+use protocol::video_codec::VideoCodec;
+
 /// A codec that the gateway forwards without touching its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Codec {
@@ -59,6 +61,36 @@ impl Codec {
         }
     }
 
+    /// Every codec of pictures.
+    pub(super) const VIDEO: [Self; 7] = [
+        Self::Vp8,
+        Self::Vp9,
+        Self::Av1,
+        Self::H264(H264Profile::ConstrainedBaseline),
+        Self::H264(H264Profile::Baseline),
+        Self::H264(H264Profile::Main),
+        Self::H264(H264Profile::High),
+    ];
+
+    /// The codec of a picture as sites and pages name it.
+    pub(crate) const fn video_codec(self) -> Option<VideoCodec> {
+        match self {
+            Self::Opus | Self::Red => None,
+            Self::Vp8 => Some(VideoCodec::Vp8),
+            Self::Vp9 => Some(VideoCodec::Vp9),
+            Self::Av1 => Some(VideoCodec::Av1),
+            Self::H264(_) => Some(VideoCodec::H264),
+        }
+    }
+
+    /// Whether who has negotiated this codec can decode that stream.
+    pub(crate) fn decodes(self, stream: Self) -> bool {
+        match (self, stream) {
+            (Self::H264(decoder), Self::H264(encoder)) => decoder.decodes(encoder),
+            _ => self == stream,
+        }
+    }
+
     /// The encoding name, clock and channels of `a=rtpmap`.
     pub(super) const fn encoding(self) -> &'static str {
         match self {
@@ -87,13 +119,26 @@ impl H264Profile {
             return None;
         }
         let bits = u32::from_str_radix(profile_level_id, 16).ok()?;
-        let constraint_set1 = bits >> 8 & 0x40 != 0;
+        let (constraint_set0, constraint_set1) = (bits >> 8 & 0x80 != 0, bits >> 8 & 0x40 != 0);
         match bits >> 16 {
+            // RFC 6184 §8.1, table 5: what both profiles have in common.
             0x42 if constraint_set1 => Some(Self::ConstrainedBaseline),
+            0x4d if constraint_set0 => Some(Self::ConstrainedBaseline),
             0x42 => Some(Self::Baseline),
             0x4d => Some(Self::Main),
             0x64 => Some(Self::High),
             _ => None,
+        }
+    }
+
+    /// Whether a decoder of this profile decodes what an encoder of that one makes (ITU-T H.264 §A.2).
+    fn decodes(self, encoder: Self) -> bool {
+        match (self, encoder) {
+            (_, Self::ConstrainedBaseline) | (Self::High, Self::Main) => true,
+            (
+                Self::ConstrainedBaseline | Self::Baseline | Self::Main | Self::High,
+                Self::Baseline | Self::Main | Self::High,
+            ) => self == encoder,
         }
     }
 }
@@ -109,6 +154,25 @@ pub(super) fn parameter<'a>(parameters: &'a str, name: &str) -> Option<&'a str> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decoder_takes_the_profiles_within_its_own() {
+        use H264Profile::*;
+        let decoded = |decoder| {
+            let streams = [ConstrainedBaseline, Baseline, Main, High];
+            streams.into_iter().filter(|stream| Codec::H264(decoder).decodes(Codec::H264(*stream))).collect()
+        };
+        let table: [(H264Profile, Vec<H264Profile>); 4] = [
+            (ConstrainedBaseline, vec![ConstrainedBaseline]),
+            (Baseline, vec![ConstrainedBaseline, Baseline]),
+            (Main, vec![ConstrainedBaseline, Main]),
+            (High, vec![ConstrainedBaseline, Main, High]),
+        ];
+        for (decoder, streams) in table {
+            assert_eq!(Vec::from_iter::<Vec<H264Profile>>(decoded(decoder)), streams, "{decoder:?}");
+        }
+        assert!(!Codec::H264(High).decodes(Codec::Vp8));
+    }
 
     #[test]
     fn forwarded_codecs_are_recognised() {
@@ -133,6 +197,11 @@ mod tests {
             ("H264/90000", "packetization-mode=1; profile-level-id=42001f", Some(Codec::H264(Baseline))),
             ("H264/90000", "packetization-mode=1;profile-level-id=4d001f", Some(Codec::H264(Main))),
             ("H264/90000", "packetization-mode=1;profile-level-id=640c1f", Some(Codec::H264(High))),
+            (
+                "H264/90000",
+                "packetization-mode=1;profile-level-id=4d801f",
+                Some(Codec::H264(ConstrainedBaseline)),
+            ),
             ("H264/90000", "packetization-mode=1;profile-level-id=f4001f", None),
             ("H264/90000", "packetization-mode=0;profile-level-id=42e01f", None),
             ("H264/90000", "packetization-mode=1;profile-level-id=+2e01f", None),

@@ -4,6 +4,7 @@
 
 mod answer;
 mod codec;
+mod codec_set;
 mod negotiation;
 mod offer;
 mod offered_codec;
@@ -12,6 +13,9 @@ mod simulcast;
 mod token;
 
 pub(crate) use codec::Codec;
+#[cfg(test)]
+pub(crate) use codec::H264Profile;
+pub(crate) use codec_set::CodecSet;
 pub(crate) use negotiation::{
     GatewayDirection, LinePlan, LocalTransport, NegotiatedCodec, NegotiatedMedia, SendPlan, negotiate,
 };

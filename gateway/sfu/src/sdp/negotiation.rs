@@ -9,6 +9,7 @@ use protocol::track::MediaKind;
 
 use super::answer::write_answer;
 use super::codec::Codec;
+use super::codec_set::CodecSet;
 use super::offer::{Direction, LineKind, MediaDescription, RemoteOffer, RemoteStream};
 use super::offered_codec::OfferedCodec;
 use super::token::{Mid, Rid};
@@ -34,8 +35,8 @@ pub(crate) struct LocalTransport<'a> {
 /// What the gateway means to do with one media description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinePlan {
-    /// Receive a track.
-    Receive,
+    /// Receive a track; a picture in one of these codecs, if the client has any of them.
+    Receive(CodecSet),
     /// Send a track.
     Send(SendPlan),
     /// Nothing, as long as it is not asked to.
@@ -149,7 +150,7 @@ impl NegotiatedMedia {
         if !offered.codecs.iter().any(|codec| codec.codec != Codec::Red) {
             return match plan {
                 LinePlan::Idle => Ok(None),
-                LinePlan::Receive | LinePlan::Send(_) => Err(NegotiationFailure::NoCommonCodec),
+                LinePlan::Receive(_) | LinePlan::Send(_) => Err(NegotiationFailure::NoCommonCodec),
             };
         }
         let direction = GatewayDirection::new(offered, plan);
@@ -158,7 +159,7 @@ impl NegotiatedMedia {
             .iter()
             .filter(|(extension, _)| is_wanted(*extension, offered, &direction))
             .collect();
-        let codecs = offered.codecs.iter().map(|codec| NegotiatedCodec::new(codec, kind)).collect();
+        let codecs = agreed_codecs(offered, plan, kind);
         Ok(Some(Self { mid: offered.mid, kind, direction, codecs, extensions }))
     }
 }
@@ -166,14 +167,14 @@ impl NegotiatedMedia {
 impl GatewayDirection {
     fn new(offered: &MediaDescription, plan: LinePlan) -> Self {
         match (plan, offered.direction) {
-            (LinePlan::Receive, Direction::SendOnly | Direction::SendRecv) => {
+            (LinePlan::Receive(_), Direction::SendOnly | Direction::SendRecv) => {
                 Self::Receive { rids: offered.rids.clone(), streams: offered.streams.clone() }
             }
             (LinePlan::Send(plan), Direction::RecvOnly | Direction::SendRecv) => {
                 let has_rtx = offered.codecs.iter().any(|codec| codec.rtx_payload_type.is_some());
                 Self::Send { ssrc: plan.ssrc, rtx_ssrc: has_rtx.then_some(plan.rtx_ssrc) }
             }
-            (LinePlan::Receive, Direction::RecvOnly | Direction::Inactive)
+            (LinePlan::Receive(_), Direction::RecvOnly | Direction::Inactive)
             | (LinePlan::Send(_), Direction::SendOnly | Direction::Inactive)
             | (LinePlan::Idle, _) => Self::Inactive,
         }
@@ -191,6 +192,19 @@ impl NegotiatedCodec {
             },
         }
     }
+}
+
+/// Those codecs that the plan wants, in the order of the offer. Of a picture in none of them all stay: it goes
+/// to whoever can decode it.
+fn agreed_codecs(offered: &MediaDescription, plan: LinePlan, kind: MediaKind) -> Vec<NegotiatedCodec> {
+    let wanted = match plan {
+        LinePlan::Receive(wanted) if kind == MediaKind::Video => wanted,
+        LinePlan::Receive(_) | LinePlan::Send(_) | LinePlan::Idle => CodecSet::ALL,
+    };
+    let is_wanted = |codec: &&OfferedCodec| wanted.contains(codec.codec);
+    let has_wanted = offered.codecs.iter().any(|codec| is_wanted(&codec));
+    let agreed = offered.codecs.iter().filter(|codec| !has_wanted || is_wanted(codec));
+    agreed.map(|codec| NegotiatedCodec::new(codec, kind)).collect()
 }
 
 /// RIDs name what a publisher sends; what the gateway sends has an SSRC of its own. Absolute send times

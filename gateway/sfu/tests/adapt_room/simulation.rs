@@ -10,6 +10,7 @@ use protocol::network_class::{NetworkClass, NetworkReport, ReportSource};
 use protocol::quality::{AdaptationPolicy, HdMode, HdReason, PairQuality, UplinkPlan};
 use protocol::track::{Role, TrackSource};
 use protocol::units::Bitrate;
+use protocol::video_codec::CodecPreference;
 use sfu::adapt::{
     AdaptOutput, Adaptation, Downlink, DownlinkState, ForwardTarget, LayerMeasure, Publication, Uplink,
 };
@@ -77,6 +78,7 @@ impl Sim {
             candidates: Vec::new(),
             hd_mode: mode,
             adaptation: policy,
+            video_codecs: CodecPreference::default(),
             site_profiles: vec![
                 profile("10.5.0.0/16", NetworkClass::FiveG),
                 profile("10.1.0.0/16", NetworkClass::Wired),

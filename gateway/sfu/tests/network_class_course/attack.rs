@@ -10,6 +10,7 @@ use protocol::network_class::{NetworkReport, ReportSource};
 use protocol::quality::{AdaptationPolicy, HdMode, HdReason};
 use protocol::track::{Role, TrackSource};
 use protocol::units::Bitrate;
+use protocol::video_codec::CodecPreference;
 use sfu::adapt::{Adaptation, Downlink, DownlinkState, LayerMeasure, Publication, Uplink};
 use sfu::config::{SfuConfig, SiteProfile};
 
@@ -115,6 +116,7 @@ impl Room {
             candidates: Vec::new(),
             hd_mode: mode,
             adaptation: AdaptationPolicy::default(),
+            video_codecs: CodecPreference::default(),
             site_profiles: vec![five_g],
             accept_unattested_5g: false,
         };
