@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use protocol::ladder::Rung;
 use protocol::units::Bitrate;
 
+use super::affordable::Affordable;
 use super::allocate::ALL_ENCODINGS;
 use super::choice::{self, Choice};
 use super::knapsack;
@@ -35,7 +36,7 @@ pub struct Allocator {
     lossy_since: Option<Instant>,
     relieved_at: Option<Instant>,
     memory: Vec<RungMemory>,
-    candidate: Option<Candidate>,
+    affordable: Affordable,
 }
 
 /// Whether a step went down for the sake of the link.
@@ -43,13 +44,6 @@ pub struct Allocator {
 enum Relief {
     None,
     Given,
-}
-
-/// The worst of all better allocations seen since an instant: what has been affordable all along.
-#[derive(Debug, Clone)]
-struct Candidate {
-    since: Instant,
-    layers: Vec<Option<Layer>>,
 }
 
 /// How steps above the present are priced while a subscriber is new: its links are probed on purpose.
@@ -69,7 +63,7 @@ impl Allocator {
             lossy_since: None,
             relieved_at: None,
             memory: Vec::new(),
-            candidate: None,
+            affordable: Affordable::default(),
         }
     }
 
@@ -84,7 +78,7 @@ impl Allocator {
         let before = std::mem::take(&mut self.memory);
         let remembered = |index: &Option<usize>| index.and_then(|index| before.get(index).copied());
         self.memory = kept.iter().map(|index| remembered(index).unwrap_or_default()).collect();
-        self.candidate = None;
+        self.affordable.forget();
     }
 
     /// Decides one subscriber anew. `ideal` is its part of the room's allocation, or `None` between two of
@@ -181,6 +175,9 @@ impl Allocator {
             Some((budget, _)) if overspent => (budget.min(subscriber.budget), Fall::Shortage),
             Some(relief) => relief,
             None if overspent && is_loss_alone(link) => (subscriber.budget, Fall::Loss),
+            None if overspent && subscriber.budget < cost.scaled(COLLAPSE) => {
+                (subscriber.budget, Fall::Collapse)
+            }
             None if overspent => (subscriber.budget, Fall::Shortage),
             None => return Relief::None,
         };
@@ -198,7 +195,7 @@ impl Allocator {
             }
         }
         self.settled = true;
-        self.candidate = None;
+        self.affordable.forget();
         self.relieved_at = Some(now);
         Relief::Given
     }
@@ -346,23 +343,15 @@ impl Allocator {
             DownlinkState::Congested | DownlinkState::Silent => true,
             DownlinkState::Starting | DownlinkState::Steady => false,
         });
-        let wish = ideal.to_vec();
-        if congested || !self.is_worthwhile(room, subscriber, &wish) {
-            self.candidate = None;
+        if congested || !self.is_worthwhile(room, subscriber, ideal) {
+            self.affordable.forget();
             return;
         }
-        let candidate = self.candidate.get_or_insert_with(|| Candidate { since: now, layers: wish.clone() });
-        for (kept, layer) in candidate.layers.iter_mut().zip(&wish) {
-            *kept = (*kept).min(*layer);
-        }
-        if self.memory.iter().zip(&candidate.layers).all(|(memory, layer)| *layer <= memory.layer) {
-            *candidate = Candidate { since: now, layers: wish };
-            return;
-        }
-        let (since, layers) = (candidate.since, candidate.layers.clone());
-        if now.saturating_duration_since(since) < self.patience(now, room, subscriber, &layers) {
-            return;
-        }
+        let held: Vec<Option<Layer>> = self.layers().collect();
+        self.affordable.observe(now, ideal, &held);
+        let urgent = held.iter().any(Option::is_none);
+        let patience = |layers: &[Option<Layer>]| self.patience(now, room, subscriber, layers);
+        let Some(layers) = self.affordable.ripe(now, patience, urgent).map(<[_]>::to_vec) else { return };
         for (memory, layer) in self.memory.iter_mut().zip(layers) {
             if layer > memory.layer {
                 memory.raise(now, layer);
@@ -370,7 +359,7 @@ impl Allocator {
                 memory.layer = layer;
             }
         }
-        self.candidate = None;
+        self.affordable.forget();
     }
 
     /// Gives a large picture that has been short of frames for too long up for a smaller one of all frames.
@@ -385,7 +374,7 @@ impl Allocator {
             let worth = |layer| choice::worth(room.sources.get(demand.source), demand, layer);
             if memory.is_thin(now) && *wish < memory.layer && worth(*wish) > worth(memory.layer) {
                 memory.fall(now, *wish, Fall::Shortage);
-                self.candidate = None;
+                self.affordable.forget();
             }
         }
     }
@@ -448,6 +437,9 @@ fn is_loss_alone(link: &LinkView) -> bool {
             && downlink.queue_delay <= NO_QUEUE
     })
 }
+
+/// A link that pays for less than this share of what flows is not the one that it was.
+const COLLAPSE: f64 = 0.5;
 
 /// The temporal layer up to which half the frames go.
 const HALF_RATE: u8 = 1;

@@ -9,7 +9,7 @@ use protocol::units::Bitrate;
 
 use super::classifier::Verdict;
 use super::measurement::{Downlink, DownlinkState, LayerMeasure, Uplink};
-use super::policy;
+use super::policy::{self, HdTerms};
 
 /// What is known of a directed pair when its permission is decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,16 +42,27 @@ pub(super) fn is_measured(link: &Downlink) -> bool {
 }
 
 pub(super) fn class_objection(pair: &PairEvidence) -> Option<HdReason> {
-    if !policy::hd_grade(pair.mode, pair.publisher.class) {
-        Some(HdReason::PublisherClass)
-    } else if !policy::hd_grade(pair.mode, pair.subscriber.class) {
-        Some(HdReason::SubscriberClass)
+    if hd_terms(pair).is_none() {
+        Some(lesser_end(pair))
     } else if !(pair.publisher.proven && pair.subscriber.proven)
         || (pair.mode == HdMode::Strict && is_veiled(pair))
     {
         Some(HdReason::EvidenceWeak)
     } else {
         None
+    }
+}
+
+pub(super) fn hd_terms(pair: &PairEvidence) -> Option<HdTerms> {
+    policy::hd_terms(pair.mode, pair.publisher.class, pair.subscriber.class)
+}
+
+/// The end whose class is not HD-grade.
+pub(super) fn lesser_end(pair: &PairEvidence) -> HdReason {
+    if policy::hd_grade(pair.mode, pair.publisher.class) {
+        HdReason::SubscriberClass
+    } else {
+        HdReason::PublisherClass
     }
 }
 

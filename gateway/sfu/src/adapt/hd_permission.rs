@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use protocol::quality::HdReason;
 
 use super::hd_objection::{
-    PairEvidence, class_objection, downlink_objection, is_measured, is_veiled, link_objection,
-    severe_objection, trouble, uplink_objection,
+    PairEvidence, class_objection, downlink_objection, hd_terms, is_measured, is_veiled, lesser_end,
+    link_objection, severe_objection, trouble, uplink_objection,
 };
+use super::policy::HdTerms;
 
 /// What a pair may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct HdDecision {
 #[derive(Debug, Clone)]
 pub struct HdPermission {
     phase: Phase,
+    /// What the classes asked for when it was last decided.
+    terms: HdTerms,
     wait: Duration,
     /// Wait after the next loss of a class that had hardly come.
     class_wait: Duration,
@@ -72,6 +75,7 @@ impl HdPermission {
     pub fn new() -> Self {
         Self {
             phase: Phase::New { since: None },
+            terms: HdTerms::Usual,
             wait: FIRST_COOL_DOWN,
             class_wait: Duration::ZERO,
             objection: None,
@@ -86,6 +90,10 @@ impl HdPermission {
         if let Some(reason) = class_objection(pair) {
             self.lose_class(now);
             return denied(reason);
+        }
+        let terms = hd_terms(pair).unwrap_or(HdTerms::Guarded);
+        if std::mem::replace(&mut self.terms, terms) < terms {
+            self.lose_class(now);
         }
         match self.phase {
             Phase::New { .. } => self.start(now, pair),
@@ -112,7 +120,7 @@ impl HdPermission {
     /// An estimate that has only begun to grow is no objection yet: probation gives it time, and forwards
     /// no more than it allows.
     fn start(&mut self, now: Instant, pair: &PairEvidence) -> HdDecision {
-        if trouble(pair).is_some() || is_veiled(pair) {
+        if self.terms == HdTerms::Guarded || trouble(pair).is_some() || is_veiled(pair) {
             return self.agree(now, pair, Agreement::default());
         }
         self.prove(now, pair, None, None)
@@ -154,13 +162,17 @@ impl HdPermission {
         PERMITTED
     }
 
-    /// Before a grant: the links must agree for [`AGREEMENT`] and the publisher for [`CONFIRMATION`], without
-    /// a break.
+    /// Before a grant: the links must agree for [`AGREEMENT`], or [`GUARDED_AGREEMENT`], and the publisher for
+    /// [`CONFIRMATION`], without a break.
     fn agree(&mut self, now: Instant, pair: &PairEvidence, agreement: Agreement) -> HdDecision {
+        let (needed, waiting) = match self.terms {
+            HdTerms::Usual => (AGREEMENT, HdReason::Dwell),
+            HdTerms::Guarded => (GUARDED_AGREEMENT, lesser_end(pair)),
+        };
         let denied = |reason, warm| HdDecision { permitted: false, warm, sought: true, reason };
         if !pair.wanted {
             self.phase = Phase::Agreeing(Agreement::default());
-            return HdDecision { sought: false, ..denied(HdReason::Dwell, false) };
+            return HdDecision { sought: false, ..denied(waiting, false) };
         }
         if let Some(reason) = link_objection(pair).or_else(|| downlink_objection(pair)) {
             let lasts = self.objects_for(now, reason, SHORT_OBJECTION);
@@ -168,8 +180,13 @@ impl HdPermission {
             self.phase = Phase::Agreeing(agreement);
             return denied(reason, agreement.warm.is_some());
         }
-        // The rest of the link can carry HD, so the publisher is asked to show that its uplink can.
         let room = agreement.room.unwrap_or(now);
+        // A 4G uplink is not loaded with what nobody may receive yet.
+        if self.terms == HdTerms::Guarded && elapsed(room, now) < GUARDED_AGREEMENT - AGREEMENT {
+            self.phase = Phase::Agreeing(Agreement { room: Some(room), ..Agreement::default() });
+            return denied(waiting, false);
+        }
+        // The rest of the link can carry HD, so the publisher is asked to show that its uplink can.
         let warm = agreement.warm.unwrap_or(now);
         if let Some(reason) = uplink_objection(pair) {
             if elapsed(warm, now) >= PROBATION {
@@ -181,13 +198,13 @@ impl HdPermission {
         }
         self.objection = None;
         let proof = agreement.proof.unwrap_or(now);
-        if elapsed(room, now) >= AGREEMENT && elapsed(proof, now) >= CONFIRMATION {
+        if elapsed(room, now) >= needed && elapsed(proof, now) >= CONFIRMATION {
             self.grant(now);
             return PERMITTED;
         }
         // The publisher has proven itself: its time for that starts anew with the next doubt.
         self.phase = Phase::Agreeing(Agreement { room: Some(room), proof: Some(proof), warm: Some(now) });
-        denied(HdReason::Dwell, true)
+        denied(waiting, true)
     }
 
     fn grant(&mut self, now: Instant) {
@@ -325,6 +342,9 @@ const FIRST_VERDICTS: Duration = Duration::from_secs(10);
 /// Measurements agree for this long before a grant.
 const AGREEMENT: Duration = Duration::from_secs(5);
 
+/// They agree for longer where one end is on 4G.
+const GUARDED_AGREEMENT: Duration = Duration::from_secs(30);
+
 /// Both links are measured for this long before an unconfirmed probation ends: a browser's uplink reaches
 /// HD within three seconds, on a slow start within six.
 const PROBATION: Duration = Duration::from_secs(8);
@@ -364,208 +384,5 @@ const ROUND_TRIP_PATIENCE: Duration = Duration::from_secs(3);
 const ROOM_PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
-mod tests {
-    use protocol::media_message::EncoderLimit;
-    use protocol::network_class::NetworkClass;
-    use protocol::quality::HdMode;
-    use protocol::units::Bitrate;
-
-    use super::*;
-    use crate::adapt::classifier::Verdict;
-    use crate::adapt::evidence::Trust;
-    use crate::adapt::measurement::{Downlink, DownlinkState, LayerMeasure, Uplink};
-
-    type Change = fn(&mut PairEvidence);
-
-    fn on(class: NetworkClass) -> Verdict {
-        Verdict { class, confidence: 0.95, trust: Trust::Vouched, proven: true, ..Verdict::NONE }
-    }
-
-    /// Two 5G ends on good links, of which the publisher sends HD.
-    fn good() -> PairEvidence {
-        let rate = Bitrate::kbps(1_500);
-        let rtt = Duration::from_millis(40);
-        let jitter = Duration::from_millis(5);
-        PairEvidence {
-            mode: HdMode::Strict,
-            publisher: on(NetworkClass::FiveG),
-            subscriber: on(NetworkClass::FiveG),
-            uplink: Some(Uplink { rate, loss: 0.0, jitter, rtt: Some(rtt) }),
-            downlink: Some(Downlink {
-                estimate: Bitrate::mbps(5),
-                acknowledged: rate,
-                rtt,
-                loss: 0.0,
-                jitter,
-                queue_delay: Duration::ZERO,
-                state: DownlinkState::Steady,
-            }),
-            hd_encoding: LayerMeasure {
-                alive: true,
-                stalled: false,
-                height: Some(720),
-                cumulative: [rate.scaled(0.4), rate.scaled(0.6), rate],
-                temporal_layers: 3,
-                frame_rate: 30.0,
-            },
-            encoder_limit: EncoderLimit::None,
-            wanted: true,
-            flowing: false,
-        }
-    }
-
-    fn lossy() -> PairEvidence {
-        let mut pair = good();
-        pair.uplink = pair.uplink.map(|link| Uplink { loss: 0.1, ..link });
-        pair
-    }
-
-    /// The publisher sends HD as long as it is asked to.
-    struct Course {
-        now: Instant,
-        permission: HdPermission,
-        last: HdDecision,
-    }
-
-    impl Course {
-        fn new() -> Self {
-            let last = denied(HdReason::Dwell);
-            Self { now: crate::testing::origin(), permission: HdPermission::new(), last }
-        }
-
-        fn run(&mut self, seconds: u64, pair: &PairEvidence) -> HdReason {
-            for _ in 0..seconds * 5 {
-                let mut pair = *pair;
-                pair.hd_encoding.alive &= self.last.warm;
-                self.last = self.permission.evaluate(self.now, &pair);
-                assert!(self.last.warm || !self.last.permitted);
-                self.now += Duration::from_millis(200);
-            }
-            self.last.reason
-        }
-
-        fn until_permitted(&mut self, pair: &PairEvidence) -> u64 {
-            (0..300).find(|_| self.last.permitted || self.run(1, pair) == HdReason::Granted).expect("a grant")
-        }
-    }
-
-    #[test]
-    fn every_objection_has_its_reason() {
-        let table: [(HdReason, Change); 8] = [
-            (HdReason::Granted, |_| {}),
-            (HdReason::PublisherClass, |pair| pair.publisher = on(NetworkClass::FourG)),
-            (HdReason::SubscriberClass, |pair| pair.subscriber = on(NetworkClass::Wifi)),
-            (HdReason::EvidenceWeak, |pair| pair.publisher.proven = false),
-            (HdReason::Loss, |pair| *pair = lossy()),
-            (HdReason::RoundTrip, |pair| {
-                pair.downlink =
-                    pair.downlink.map(|link| Downlink { rtt: Duration::from_millis(300), ..link });
-            }),
-            (HdReason::EncoderLimited, |pair| pair.encoder_limit = EncoderLimit::Cpu),
-            // Nothing is measured yet: the classes decide.
-            (HdReason::Granted, |pair| {
-                (pair.uplink, pair.downlink, pair.hd_encoding) = (None, None, LayerMeasure::default());
-            }),
-        ];
-        for (reason, change) in table {
-            let mut pair = good();
-            change(&mut pair);
-            assert_eq!(Course::new().run(1, &pair), reason);
-        }
-    }
-
-    #[test]
-    fn probation_ends_without_confirmation() {
-        let dead = PairEvidence { hd_encoding: LayerMeasure::default(), ..good() };
-        let narrow = PairEvidence {
-            downlink: good().downlink.map(|link| Downlink { estimate: Bitrate::kbps(1_200), ..link }),
-            ..good()
-        };
-        for (pair, reason) in [(dead, HdReason::UplinkUnproven), (narrow, HdReason::DownlinkUnproven)] {
-            let mut course = Course::new();
-            assert_eq!(course.run(7, &pair), HdReason::Granted);
-            let mut reasons = Vec::new();
-            for _ in 0..15 {
-                let decision = course.permission.evaluate(course.now, &pair);
-                reasons.push(decision.reason);
-                course.now += Duration::from_millis(200);
-            }
-            assert!(reasons.contains(&reason), "{reasons:?}");
-            assert_eq!(reasons.last(), Some(&HdReason::CoolDown));
-        }
-    }
-
-    #[test]
-    fn what_was_withdrawn_returns_after_cool_down_and_agreement() {
-        let mut course = Course::new();
-        course.run(10, &good());
-        let mut waits = Vec::new();
-        for _ in 0..5 {
-            course.run(3, &lossy());
-            assert!(!course.last.permitted);
-            waits.push(course.until_permitted(&good()));
-        }
-        // 15 s doubled with every grant that failed at once, and 5 s of agreement.
-        for (wait, expected) in waits.iter().zip([20, 35, 65, 125, 125]) {
-            assert!(wait.abs_diff(expected) <= 2, "{waits:?}");
-        }
-        course.run(200, &good());
-        course.run(3, &lossy());
-        let forgiven = course.until_permitted(&good());
-        assert!(forgiven <= 22, "{forgiven}");
-    }
-
-    #[test]
-    fn two_quick_falls_withdraw_and_one_does_not() {
-        let mut course = Course::new();
-        course.run(10, &good());
-        let reached = course.now;
-        course.run(3, &good());
-        course.permission.handle_drop(course.now, reached);
-        assert_eq!(course.run(4, &good()), HdReason::Granted);
-        course.permission.handle_drop(course.now, reached);
-        assert_ne!(course.run(1, &good()), HdReason::Granted);
-    }
-
-    #[test]
-    fn a_class_that_comes_back_needs_agreement_and_no_cool_down() {
-        let mut course = Course::new();
-        let weak = PairEvidence { publisher: on(NetworkClass::FourG), ..good() };
-        for _ in 0..3 {
-            course.run(70, &good());
-            course.run(10, &weak);
-            assert_eq!(course.last.reason, HdReason::PublisherClass);
-            let wait = course.until_permitted(&good());
-            assert!((5..=6).contains(&wait), "{wait}");
-        }
-    }
-
-    #[test]
-    fn a_class_that_goes_to_and_fro_has_to_wait() {
-        let mut course = Course::new();
-        let weak = PairEvidence { publisher: on(NetworkClass::FourG), ..good() };
-        let mut waits = Vec::new();
-        for _ in 0..5 {
-            course.run(10, &good());
-            course.run(5, &weak);
-            waits.push(course.until_permitted(&good()));
-        }
-        // 5 s of agreement; the wait of 15 s and its doubles began with the loss, 5 s before.
-        for (wait, expected) in waits.iter().zip([5, 15, 30, 60, 60]) {
-            assert!(wait.abs_diff(expected) <= 2, "{waits:?}");
-        }
-        course.run(70, &good());
-        course.run(5, &weak);
-        assert!(course.until_permitted(&good()) <= 6, "a steady class is trusted again");
-    }
-
-    #[test]
-    fn a_pair_that_becomes_hd_grade_late_must_prove_itself_first() {
-        let mut course = Course::new();
-        let weak = PairEvidence { publisher: on(NetworkClass::FourG), ..good() };
-        course.run(60, &weak);
-        assert!(!course.last.warm, "an HD encoding that nobody may receive is off");
-        let wait = course.until_permitted(&good());
-        assert!((5..=7).contains(&wait), "{wait}");
-    }
-}
+#[path = "hd_permission_tests.rs"]
+mod tests;

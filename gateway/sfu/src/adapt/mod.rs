@@ -6,6 +6,7 @@
 //! plans. [`Adaptation`] runs both for one room and is all that the room talks to.
 
 mod adaptation;
+mod affordable;
 mod allocate;
 mod allocator;
 mod announcement;

@@ -6,6 +6,27 @@ use protocol::network_class::NetworkClass;
 use protocol::quality::HdMode;
 use protocol::track::TrackSource;
 
+/// On what terms a directed pair of classes may have HD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HdTerms {
+    /// Both ends are HD-grade: a call starts high, and measurement confirms or withdraws it.
+    Usual,
+    /// One end is on 4G, whose label promises little: only after its links have shown the room for long.
+    Guarded,
+}
+
+/// The terms of a pair, if its classes allow HD at all. 5G falls back to 4G and returns without anybody's doing,
+/// so that 4G may have it beside 5G where the mode asks what a network carries and not what it is called.
+#[must_use]
+pub const fn hd_terms(mode: HdMode, publisher: NetworkClass, subscriber: NetworkClass) -> Option<HdTerms> {
+    match (mode, publisher, subscriber) {
+        _ if hd_grade(mode, publisher) && hd_grade(mode, subscriber) => Some(HdTerms::Usual),
+        (HdMode::Equivalent, NetworkClass::FiveG, NetworkClass::FourG)
+        | (HdMode::Equivalent, NetworkClass::FourG, NetworkClass::FiveG) => Some(HdTerms::Guarded),
+        (HdMode::Strict | HdMode::Equivalent, ..) => None,
+    }
+}
+
 /// The most that a directed pair of classes may have of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PairCap {
@@ -85,7 +106,7 @@ impl Group {
 }
 
 fn camera_cap(mode: HdMode, publisher: NetworkClass, subscriber: NetworkClass) -> PairCap {
-    if hd_grade(mode, publisher) && hd_grade(mode, subscriber) {
+    if hd_terms(mode, publisher, subscriber).is_some() {
         return capped(Rung::P720);
     }
     match (Group::of(publisher), Group::of(subscriber)) {
@@ -96,7 +117,7 @@ fn camera_cap(mode: HdMode, publisher: NetworkClass, subscriber: NetworkClass) -
         (Group::FourG, Group::Vague) | (Group::Vague, Group::FourG) => {
             PairCap { rung: Rung::P360, sustained: Rung::P480, max_temporal: FULL_RATE }
         }
-        // 4G never has HD in either mode: a pair with one end on 4G lowers by itself.
+        // A pair with one end on 4G lowers by itself.
         (Group::FiveG | Group::Fixed | Group::FourG, Group::FiveG | Group::Fixed | Group::FourG)
         | (Group::FiveG | Group::Fixed, Group::Vague)
         | (Group::Vague, Group::FiveG | Group::Fixed) => capped(Rung::P480),
@@ -128,7 +149,8 @@ mod tests {
         NetworkClass::TwoG,
     ];
 
-    /// Rows publish, columns subscribe: 5g, fixed, 4g, vague, 3g, 2g. `3~` is 360p, 480p once sustained.
+    /// Rows publish, columns subscribe: 5g, fixed, 4g, vague, 3g, 2g. `R2~` is 360p, 480p once
+    /// sustained. What 4G may have beside 5G waits for its HD permission.
     fn assert_matrix(mode: HdMode, matrix: [&str; 6]) {
         for (publisher, row) in CLASSES.into_iter().zip(matrix) {
             for (subscriber, cell) in CLASSES.into_iter().zip(row.split_whitespace()) {
@@ -168,9 +190,9 @@ mod tests {
         assert_matrix(
             HdMode::Equivalent,
             [
+                "R4   R4   R4  R3  R2 R1@7",
                 "R4   R4   R3  R3  R2 R1@7",
-                "R4   R4   R3  R3  R2 R1@7",
-                "R3   R3   R3  R2~ R2 R0",
+                "R4   R3   R3  R2~ R2 R0",
                 "R3   R3   R2~ R2  R2 R0",
                 "R2   R2   R2  R2  R1 R0",
                 "R1@7 R0   R0  R0  R0 R0",
@@ -195,12 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn hd_needs_two_hd_grade_ends() {
+    fn hd_needs_two_hd_grade_ends_or_4g_beside_5g() {
         for mode in [HdMode::Strict, HdMode::Equivalent] {
             for publisher in NetworkClass::ALL {
                 for subscriber in NetworkClass::ALL {
-                    let hd = cap(mode, TrackSource::Camera, publisher, subscriber).sustained >= Rung::HD;
-                    assert_eq!(hd, hd_grade(mode, publisher) && hd_grade(mode, subscriber));
+                    let found = cap(mode, TrackSource::Camera, publisher, subscriber);
+                    let grades = [publisher, subscriber].map(|class| hd_grade(mode, class));
+                    let mixed = [publisher, subscriber].contains(&NetworkClass::FourG)
+                        && [publisher, subscriber].contains(&NetworkClass::FiveG);
+                    let guarded = mode == HdMode::Equivalent && mixed;
+                    assert_eq!(found.rung >= Rung::HD, grades == [true, true] || guarded);
                 }
             }
         }

@@ -15,7 +15,7 @@ use super::hd_objection::PairEvidence;
 use super::hd_permission::{HdDecision, HdPermission};
 use super::output::{ForwardTarget, Layer};
 use super::participant::Participant;
-use super::policy;
+use super::policy::{self, HdTerms};
 use super::published_track::{Publication, Track};
 use super::snapshot::{DemandSnapshot, Pricing, Priority, SourceSnapshot, SubscriberSnapshot, fills};
 use super::strategy::{Spending, Steps, Strategy};
@@ -245,8 +245,8 @@ impl RoomState {
         let since = participant.joined_at.max(track.published_at);
         let publisher = self.participants.get(&track.publication.publisher)?.classifier.verdict();
         let verdict = participant.classifier.verdict();
-        let proven = publisher.proven && verdict.proven;
-        let cap = if proven {
+        let usual = policy::hd_terms(self.mode, publisher.class, verdict.class) == Some(HdTerms::Usual);
+        let cap = if usual && publisher.proven && verdict.proven {
             self.class_cap(now, subscriber, track).rung
         } else {
             self.planned_cap(now, subscriber, track).min(Rung::P480)

@@ -18,6 +18,9 @@ pub(super) struct RungMemory {
     failed: Option<Failed>,
     /// The best that was held of late, and when it was left.
     best: Option<(Layer, Instant)>,
+    /// Collapses in quick succession, and the last of them.
+    collapses: u32,
+    collapsed: Option<Instant>,
     /// Why there is no picture, where the link is to blame.
     dark: Option<Fall>,
     /// Since when it has been short of frames for the sake of the link.
@@ -45,6 +48,8 @@ pub(super) enum Fall {
     Loss,
     /// The link carries less.
     Shortage,
+    /// The link carries a fraction of what it did: no rung would have stood that.
+    Collapse,
     /// Nothing is heard of the link: it is gone for a moment, and may come back as it was.
     Silence,
 }
@@ -91,6 +96,10 @@ impl RungMemory {
         let Some(from) = self.layer else { return };
         let spatial = to.map(|layer| layer.encoding) != Some(from.encoding);
         self.dark = to.is_none().then_some(fall);
+        if fall == Fall::Collapse {
+            self.collapses = self.recent_collapses(now) + 1;
+            self.collapsed = Some(now);
+        }
         let quick = self.raised.filter(|(layer, at)| {
             *layer >= from && now.saturating_duration_since(*at) < FAILED_RAISE && Some(*layer) > to
         });
@@ -137,10 +146,17 @@ impl RungMemory {
         }
         // The lowest encoding is below the clinical floor: leaving it is urgent.
         if current.encoding == 0 {
-            return RETURN_PATIENCE;
+            // A link that gives out again and again, and promises little in between, freezes what climbs.
+            let unsteady = if rung < Rung::CLINICAL_FLOOR { self.recent_collapses(now) } else { 0 };
+            return (RETURN_PATIENCE * (1 + unsteady)).min(RAISE_PATIENCE);
         }
         let held = self.best.is_some_and(|(layer, at)| is_recent(now, at) && to <= Some(layer));
         if held { HELD_PATIENCE } else { RAISE_PATIENCE }
+    }
+
+    fn recent_collapses(&self, now: Instant) -> u32 {
+        let recent = self.collapsed.is_some_and(|at| now.saturating_duration_since(at) < UNSTEADY);
+        if recent { self.collapses } else { 0 }
     }
 }
 
@@ -153,6 +169,9 @@ const RAISE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Likewise where the picture is below the clinical floor, or was lost.
 const RETURN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A link that did not collapse for this long is steady.
+const UNSTEADY: Duration = Duration::from_secs(30);
 
 /// A link that is heard again after silence is believed: every moment without a picture is one too many.
 const REVIVAL_PATIENCE: Duration = Duration::ZERO;

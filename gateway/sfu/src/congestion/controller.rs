@@ -353,7 +353,11 @@ impl CongestionController {
             }
             Change::Lowered | Change::Collapsed => {
                 self.loss.discard();
-                self.probes.handle_overuse(now);
+                if change == Change::Collapsed {
+                    self.probes.handle_collapse(now);
+                } else {
+                    self.probes.handle_overuse(now);
+                }
                 self.groups = ArrivalGroups::default();
                 self.trend.restart();
                 return;

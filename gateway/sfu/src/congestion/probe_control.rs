@@ -22,6 +22,8 @@ pub(crate) struct ProbeControl {
     interval: Duration,
     not_before: Duration,
     last_success: Option<Duration>,
+    /// When the last cluster began.
+    started: Option<Duration>,
     /// What left until then shared the path with a probe.
     shadow: Option<Shadow>,
 }
@@ -79,6 +81,7 @@ impl ProbeControl {
             interval: FIRST_INTERVAL,
             not_before: Duration::ZERO,
             last_success: None,
+            started: None,
             shadow: None,
         }
     }
@@ -97,10 +100,8 @@ impl ProbeControl {
         if let Some(rate) = self.confirm.take() {
             return Some(self.start(now, rate, Kind::Confirm, view));
         }
-        if now < self.not_before {
-            return None;
-        }
-        let goal = goal(view)?;
+        let usual = goal(view).filter(|_| now >= self.not_before);
+        let goal = usual.or_else(|| self.urgent_goal(now, view))?;
         if view.jitter > BLURRING_JITTER {
             // A scout is too short to be read: a longer cluster asks for less.
             let rate = goal.min(view.target.scaled(BLIND_STEP));
@@ -113,8 +114,11 @@ impl ProbeControl {
     pub(crate) fn next_check(&self, view: &ProbeView) -> Option<Duration> {
         match &self.running {
             Some(running) => Some(running.started + LONGEST_MEASUREMENT),
-            None if view.link == ProbeLink::Free && goal(view).is_some() => Some(self.not_before),
-            None => None,
+            None if view.link != ProbeLink::Free => None,
+            None => {
+                let usual = goal(view).map(|_| self.not_before);
+                usual.into_iter().chain(self.urgent_at(view)).min()
+            }
         }
     }
 
@@ -181,14 +185,19 @@ impl ProbeControl {
 
     /// The link turned out to be full. A probe that promised otherwise just before is trusted less.
     pub(crate) fn handle_overuse(&mut self, now: Duration) {
-        self.confirm = None;
-        let misled = self.last_success.take().is_some_and(|at| now.saturating_sub(at) < BROKEN_PROMISE);
+        let misled = self.last_success.is_some_and(|at| now.saturating_sub(at) < BROKEN_PROMISE);
+        self.handle_collapse(now);
         if misled {
             self.interval = self.interval.max(LONGEST_INTERVAL);
             self.back_off(now, LONGEST_INTERVAL_WHEN_MISLED);
-        } else {
-            self.not_before = self.not_before.max(now + AFTER_OVERUSE);
         }
+    }
+
+    /// The link carries a fraction of what it did, which no probe could have foretold.
+    pub(crate) fn handle_collapse(&mut self, now: Duration) {
+        self.confirm = None;
+        self.last_success = None;
+        self.not_before = self.not_before.max(now + AFTER_OVERUSE);
     }
 
     /// The path may be another one: probes at once.
@@ -198,6 +207,16 @@ impl ProbeControl {
         self.interval = FIRST_INTERVAL;
         self.not_before = now;
         self.last_success = None;
+    }
+
+    /// Where not even the least picture is affordable, its price is worth a few packets whatever went before.
+    fn urgent_goal(&self, now: Duration, view: &ProbeView) -> Option<Bitrate> {
+        self.urgent_at(view).filter(|at| now >= *at).map(|_| view.demand.floor.scaled(NEXT_GOAL))
+    }
+
+    fn urgent_at(&self, view: &ProbeView) -> Option<Duration> {
+        let is_poor = view.target < view.demand.floor.scaled(FLOOR_NEEDS);
+        is_poor.then(|| self.started.map_or(Duration::ZERO, |at| at + URGENT_INTERVAL))
     }
 
     fn running_with(&mut self, id: ProbeId) -> Option<&mut Running> {
@@ -222,6 +241,7 @@ impl ProbeControl {
         };
         let cluster = ProbeCluster { id: ProbeId(self.next_id), rate, size, packets };
         self.next_id = self.next_id.wrapping_add(1);
+        self.started = Some(now);
         self.running = Some(Running { estimator: ProbeEstimator::new(cluster), kind, started: now });
         cluster
     }
@@ -247,6 +267,10 @@ fn goal(view: &ProbeView) -> Option<Bitrate> {
 /// The allocator goes up at 1.2 times the price; a little more keeps it there.
 const NEXT_NEEDS: f64 = 1.25;
 const NEXT_GOAL: f64 = 1.35;
+
+/// A little over the least picture it is kept through what an estimate trembles.
+const FLOOR_NEEDS: f64 = 1.15;
+const URGENT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Smaller setbacks are made up for by growth.
 const WORTH_GOING_BACK: f64 = 0.85;

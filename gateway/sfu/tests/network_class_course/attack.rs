@@ -1,16 +1,15 @@
-//! Attackers in a room: one end is really on 5G, the other says that it is. Both links are excellent, so that
-//! nothing but the class stands between the attacker and HD.
+//! Attackers in a room: one end is really on a network that is HD-grade, the other says that it is on 5G. Both links
+//! are excellent, so that nothing but the class stands between the attacker and HD.
 
 use std::time::{Duration, Instant};
 
 use protocol::attestation::AttestedClaim;
 use protocol::id::{ParticipantId, ShellNonce, TrackId};
-use protocol::network_class::NetworkClass::{self, Cell, FiveG, FourG, Wifi};
+use protocol::network_class::NetworkClass::{self, Cell, FiveG, FourG, Wifi, Wired};
 use protocol::network_class::{NetworkReport, ReportSource};
 use protocol::quality::{AdaptationPolicy, HdMode, HdReason};
 use protocol::track::{Role, TrackSource};
 use protocol::units::Bitrate;
-use protocol::video_codec::CodecPreference;
 use sfu::adapt::{Adaptation, Downlink, DownlinkState, LayerMeasure, Publication, Uplink};
 use sfu::config::{SfuConfig, SiteProfile};
 
@@ -111,13 +110,17 @@ fn camera(of: ParticipantId) -> TrackId {
 
 impl Room {
     fn new(start: Instant, mode: HdMode) -> Self {
-        let five_g = SiteProfile { range: "10.5.0.0/16".parse().expect("a range"), class: FiveG };
+        // Beside 5G an honest end on 4G may earn HD in `equivalent` mode; beside a cable only the lie would do.
+        let class = match mode {
+            HdMode::Strict => FiveG,
+            HdMode::Equivalent => Wired,
+        };
+        let doctors_site = SiteProfile { range: "10.5.0.0/16".parse().expect("a range"), class };
         let config = SfuConfig {
             candidates: Vec::new(),
             hd_mode: mode,
             adaptation: AdaptationPolicy::default(),
-            video_codecs: CodecPreference::default(),
-            site_profiles: vec![five_g],
+            site_profiles: vec![doctors_site],
             accept_unattested_5g: false,
         };
         let mut adaptation = Adaptation::new(&config);
