@@ -10,6 +10,7 @@ use protocol::network_class::{NetworkReport, ReportSource};
 use protocol::quality::{AdaptationPolicy, HdMode, HdReason};
 use protocol::track::{Role, TrackSource};
 use protocol::units::Bitrate;
+use protocol::video_codec::CodecPreference;
 use sfu::adapt::{Adaptation, Downlink, DownlinkState, LayerMeasure, Publication, Uplink};
 use sfu::config::{SfuConfig, SiteProfile};
 
@@ -120,6 +121,7 @@ impl Room {
             candidates: Vec::new(),
             hd_mode: mode,
             adaptation: AdaptationPolicy::default(),
+            video_codecs: CodecPreference::default(),
             site_profiles: vec![doctors_site],
             accept_unattested_5g: false,
         };
