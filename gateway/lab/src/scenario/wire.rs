@@ -2,6 +2,7 @@
 //! and the RTP clock rates, as Chromium numbers them in its offers.
 
 use bytes::Bytes;
+use protocol::units::DataSize;
 use rtc_rtp::{Header, Packet};
 
 pub(super) const OPUS: u8 = 111;
@@ -19,7 +20,21 @@ pub(super) const VIDEO_CLOCK: u64 = 90_000;
 pub(super) const AUDIO_CLOCK: u64 = 48_000;
 
 /// An IPv4 and a UDP header: what a link carries beyond the datagram.
-pub(super) const IP_UDP_OVERHEAD: usize = 28;
+const IP_UDP_OVERHEAD: usize = 28;
+
+/// What a datagram of DTLS counts as: the signatures in a handshake are of random length, and a few bytes
+/// more would move all that follows on a narrow link, so that a seed would not repeat a call.
+const HANDSHAKE: usize = 600;
+
+/// What a link carries for a datagram.
+pub(super) fn carried_size(datagram: &[u8]) -> DataSize {
+    let length = match datagram.first() {
+        // RFC 7983 §7
+        Some(20..=63) => HANDSHAKE,
+        Some(_) | None => datagram.len(),
+    };
+    DataSize::bytes((length + IP_UDP_OVERHEAD) as u64)
+}
 
 /// A packet without extensions.
 pub(super) fn packet(payload_type: u8, ssrc: u32, sequence: u16, timestamp: u32, payload: Bytes) -> Packet {

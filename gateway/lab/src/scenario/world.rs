@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use protocol::media_message::{MediaCommand, MediaReport};
-use protocol::units::DataSize;
 use sfu::sfu::{Fill, Output};
 
 use super::bottleneck::Crossing;
 use super::tcp_flow::{SEGMENT, TcpFlow};
-use super::wire::IP_UDP_OVERHEAD;
+use super::wire::carried_size;
 use super::{GATEWAY, Scenario, Stage};
 
 impl Scenario {
@@ -81,7 +80,7 @@ impl Scenario {
             let Stage::InCall(browser) = &mut person.stage else { continue };
             while let Some((destination, datagram)) = browser.poll_transmit() {
                 assert_eq!(destination, SocketAddr::from(GATEWAY), "answers name the gateway's candidate");
-                let size = DataSize::bytes((datagram.len() + IP_UDP_OVERHEAD) as u64);
+                let size = carried_size(&datagram);
                 // What the link drops is gone, as on any link.
                 let _ = person.uplink.enqueue(self.now, size, (person.address, datagram));
             }
@@ -138,7 +137,7 @@ impl Scenario {
                         *self.strayed.entry(burst.destination).or_default() += 1;
                         continue;
                     };
-                    let size = DataSize::bytes((datagram.len() + IP_UDP_OVERHEAD) as u64);
+                    let size = carried_size(datagram);
                     let person = &mut self.people[*index];
                     person.sent_to += size;
                     // What a link drops is gone, as on any link.
@@ -168,7 +167,7 @@ impl Scenario {
             while let Some((_, crossing)) = narrow.link.poll(now) {
                 match crossing {
                     Crossing::Datagram(index, datagram) => {
-                        let size = DataSize::bytes((datagram.len() + IP_UDP_OVERHEAD) as u64);
+                        let size = carried_size(&datagram);
                         let _ = self.people[index].downlink.enqueue(now, size, datagram);
                     }
                     Crossing::Segment(index, number) => self.transfers[index].handle_segment(now, number),
