@@ -194,6 +194,9 @@ impl<T> Link<T> {
         while let Some(sent) = self.head_sent_by(now) {
             self.send_head(sent);
         }
+        if self.head_left == 0 {
+            self.clock = self.clock.max(now);
+        }
         if now > self.clock {
             let served = self.settings.capacity.served_between(self.offset(self.clock), self.offset(now));
             let served = served.min(self.head_left);

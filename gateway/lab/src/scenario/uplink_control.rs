@@ -1,7 +1,7 @@
 //! A crude stand-in for a browser's send-side congestion control: it goes up by a share each second and
 //! by probing, and falls back to what arrived when the delay or the loss says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use protocol::units::{Bitrate, DataSize};
@@ -18,6 +18,8 @@ const HOLD: Duration = Duration::from_millis(300);
 const RATE_WINDOW: Duration = Duration::from_millis(500);
 /// The base of the one-way delay is its least over so long.
 const BASE_WINDOW: Duration = Duration::from_secs(10);
+/// A queue stands where it delays all of so many packets.
+const RECENT_DELAYS: usize = 10;
 const HISTORY: Duration = Duration::from_secs(3);
 
 /// The first probe comes as soon as media flows; later ones while more is wanted than is known to fit.
@@ -43,9 +45,11 @@ pub(super) struct UplinkControl {
     sent: BTreeMap<i64, Sent>,
     next_sequence: i64,
     acknowledged: Vec<Acknowledged>,
-    /// One-way delays, whose clocks share no origin.
-    delays: Vec<(Instant, i64)>,
-    losses: Vec<(Instant, bool)>,
+    /// The last one-way delays, whose clocks share no origin.
+    recent_delays: VecDeque<i64>,
+    /// Delays that no later one is below, in order of time: the first of them is the base.
+    least_delays: VecDeque<(Instant, i64)>,
+    losses: VecDeque<(Instant, bool)>,
     last_back_off: Option<Instant>,
     last_growth: Option<Instant>,
     last_probe: Option<(Instant, Bitrate)>,
@@ -59,8 +63,9 @@ impl UplinkControl {
             sent: BTreeMap::new(),
             next_sequence: 1,
             acknowledged: Vec::new(),
-            delays: Vec::new(),
-            losses: Vec::new(),
+            recent_delays: VecDeque::new(),
+            least_delays: VecDeque::new(),
+            losses: VecDeque::new(),
             last_back_off: None,
             last_growth: None,
             last_probe: None,
@@ -104,7 +109,7 @@ impl UplinkControl {
             let sequence = self.unwrap(number);
             if symbol == SymbolTypeTcc::PacketNotReceived {
                 if self.sent.contains_key(&sequence) {
-                    self.losses.push((now, true));
+                    self.losses.push_back((now, true));
                 }
                 continue;
             }
@@ -114,19 +119,28 @@ impl UplinkControl {
             }
             let Some(sent) = self.sent.remove(&sequence) else { continue };
             let delay = arrived.as_micros() as i64 - (sent.at - self.origin).as_micros() as i64;
-            self.delays.push((now, delay));
-            self.losses.push((now, false));
+            self.note_delay(now, delay);
+            self.losses.push_back((now, false));
             let acknowledged = Acknowledged { sent, arrived };
             self.acknowledged.push(acknowledged);
             if sent.is_probe {
                 probes.push(acknowledged);
             }
         }
-        self.delays.retain(|(at, _)| now - *at < BASE_WINDOW);
-        self.losses.retain(|(at, _)| now - *at < RATE_WINDOW);
+        while self.least_delays.pop_front_if(|(at, _)| now - *at >= BASE_WINDOW).is_some() {}
+        while self.losses.pop_front_if(|(at, _)| now - *at >= RATE_WINDOW).is_some() {}
         self.acknowledged.retain(|one| now - one.sent.at < 2 * RATE_WINDOW);
         self.apply_probe(&probes);
         self.judge(now);
+    }
+
+    fn note_delay(&mut self, now: Instant, delay: i64) {
+        while self.least_delays.pop_back_if(|(_, other)| *other >= delay).is_some() {}
+        self.least_delays.push_back((now, delay));
+        self.recent_delays.push_back(delay);
+        if self.recent_delays.len() > RECENT_DELAYS {
+            self.recent_delays.pop_front();
+        }
     }
 
     fn unwrap(&self, number: u16) -> i64 {
@@ -146,9 +160,8 @@ impl UplinkControl {
     }
 
     fn judge(&mut self, now: Instant) {
-        let base = self.delays.iter().map(|(_, delay)| *delay).min().unwrap_or_default();
-        let recent: Vec<i64> = self.delays.iter().rev().take(10).map(|(_, delay)| *delay).collect();
-        let queue = recent.iter().copied().min().unwrap_or(base) - base;
+        let base = self.least_delays.front().map(|(_, delay)| *delay);
+        let queue = base.zip(self.recent_delays.iter().min()).map_or(0, |(base, least)| least - base);
         let lost = self.losses.iter().filter(|(_, is_lost)| *is_lost).count();
         let loss = lost as f64 / self.losses.len().max(1) as f64;
         if Duration::from_micros(queue.max(0) as u64) > MAX_QUEUE || (loss > MAX_LOSS && lost > 3) {
