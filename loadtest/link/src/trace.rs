@@ -71,6 +71,8 @@ impl CapacityTrace {
     /// # Errors
     /// Where the text is not of that form; the error names the line.
     pub fn parse_csv(text: &str) -> Result<Self, ParseTraceError> {
+        // Spreadsheets begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
         let columns = Columns::parse(lines.next().map_or("", |(_, header)| header))?;
         let rows = lines.map(|(line, text)| columns.row(line, text)).collect::<Result<Vec<_>, _>>()?;
@@ -126,6 +128,19 @@ impl CapacityTrace {
             self.served_per_period = before + served(last.capacity, period.saturating_sub(last.at));
             self.period = period;
         }
+    }
+
+    /// A part of it as a trace of its own; what of the part lies beyond the end is left out.
+    #[must_use]
+    pub fn window(&self, from: Duration, length: Duration) -> Self {
+        let end = (from + length).min(self.period);
+        let Some(first) = self.row_at(from).filter(|_| from < end) else { return self.clone() };
+        let first = TraceRow { at: Duration::ZERO, ..*first };
+        let later = self.rows.iter().filter(|row| row.at > from && row.at < end);
+        let later = later.map(|row| TraceRow { at: row.at - from, ..*row });
+        let mut part = Self::from_checked([first].into_iter().chain(later).collect());
+        part.set_period(end - from);
+        part
     }
 
     /// The time after which the trace begins anew.
@@ -191,6 +206,9 @@ impl CapacityTrace {
     }
 
     fn wrap(&self, offset: Duration) -> (u128, Duration) {
+        if offset < self.period {
+            return (0, offset);
+        }
         let (offset, period) = (offset.as_nanos(), self.period.as_nanos().max(1));
         // A remainder of a period read from milliseconds fits 64 bits of nanoseconds.
         (offset / period, Duration::from_nanos(u64::try_from(offset % period).unwrap_or(u64::MAX)))
@@ -240,7 +258,7 @@ impl Columns {
 }
 
 fn class_of(word: &str) -> Result<NetworkClass, ()> {
-    NetworkClass::ALL.into_iter().find(|class| class.as_str() == word).ok_or(())
+    NetworkClass::ALL.into_iter().find(|class| class.as_str().eq_ignore_ascii_case(word)).ok_or(())
 }
 
 #[cfg(test)]
@@ -265,6 +283,34 @@ mod tests {
             ]
         );
         assert_eq!(trace.period(), secs(5.0));
+    }
+
+    #[test]
+    fn files_of_spreadsheets_are_read_too() {
+        let trace = CapacityTrace::parse_csv("\u{feff}time_ms, kbps, class\r\n0, 12.5, 5G\r\n1000, 3, \r\n");
+        let row = |at, bps, class| TraceRow { at: secs(at), capacity: Bitrate::bps(bps), class, ping: None };
+        let rows = [row(0.0, 12_500, Some(NetworkClass::FiveG)), row(1.0, 3_000, None)];
+        assert_eq!(trace.expect("the documented form").rows(), rows);
+    }
+
+    #[test]
+    fn a_window_serves_what_the_trace_serves_in_it() {
+        let trace = CapacityTrace::steps(secs(1.0), &[1, 2, 3, 4].map(Bitrate::kbps));
+        // (from, length, bits a second)
+        let table: [(f64, f64, &[u64]); 4] = [
+            (0.0, 4.0, &[1_000, 2_000, 3_000, 4_000]),
+            (1.0, 2.0, &[2_000, 3_000]),
+            (2.0, 9.0, &[3_000, 4_000]),
+            (3.0, 1.0, &[4_000]),
+        ];
+        for (from, length, rates) in table {
+            let window = trace.window(secs(from), secs(length));
+            let present = window.rows().iter().map(|row| row.capacity.as_bps()).collect::<Vec<_>>();
+            assert_eq!((present.as_slice(), window.period()), (rates, secs(rates.len() as f64)));
+        }
+        let window = trace.window(secs(1.5), secs(1.0));
+        assert_eq!(window.rate_at(secs(0.4)), Bitrate::kbps(2));
+        assert_eq!(window.rate_at(secs(0.6)), Bitrate::kbps(3));
     }
 
     #[test]
