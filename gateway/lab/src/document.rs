@@ -55,7 +55,10 @@ fn section(command: &str, tables: &[String], rows: &[Row]) -> String {
         "{BEGIN}\n## On virtual time\n\n\
          The real media plane against simulated browsers over emulated links, one seed or a few for each scenario; \
          {}. Command: `{command}`.\n\n\
-         Traces are named uplink-x-downlink; `made-` are those of `loadtest/traces`, `real-` those of `TRACES_DIR`.\n\n\
+         Traces are named uplink-x-downlink; `made-` are those of `loadtest/traces`, `real-` those of `TRACES_DIR`. Of a trace \
+         of more than 180 s, the part of that length is run that is most like the whole: in how much of it 100, 500, 1000 and \
+         2500 kbit/s fit, in its classes, and in how often they change. `-5g-` are parts of 120 s that are on 5G for 80 % or more. \
+         Pairs whose classes permit HD are those that are on HD-grade networks at both ends for half of the call or more.\n\n\
          {}### Targets\n\nOf the first policy, `two-loop`; **bold** misses.\n\n| figure | value | target |\n|---|---|---|\n{}\n\
          ### What the columns mean\n\n| column | name in `lab.json` | is | of several runs |\n|---|---|---|---|\n{}{END}",
         machine(),

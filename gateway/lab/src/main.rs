@@ -6,13 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Parser;
-use lab::catalogue::{measured_traces, plans};
+use lab::catalogue::{measured_plans, plans};
 use lab::document;
 use lab::outcome::Outcome;
 use lab::plan::{Group, POLICIES, Plan, policy_name};
+use lab::progress::Progress;
 use lab::summary::Summary;
 use protocol::quality::AdaptationPolicy;
 use report::results::{DEFAULT_DIR, record};
@@ -35,9 +37,10 @@ struct Args {
     /// Runs at once; as many as there are processors unless said.
     #[arg(long)]
     jobs: Option<usize>,
-    /// A folder of measured traces.
-    #[arg(long, env = "TRACES_DIR", default_value = "../shared/traces")]
-    traces: PathBuf,
+    /// A folder of measured traces, CSV files with the columns `time_ms,kbps[,class,ping_ms,repaired]`;
+    /// `../shared/traces` unless said, where it is there.
+    #[arg(long, env = "TRACES_DIR")]
+    traces: Option<PathBuf>,
     /// Writes the tables into this document, too.
     #[arg(long, num_args = 0..=1, default_missing_value = "loadtest/docs/results.md")]
     document: Option<PathBuf>,
@@ -57,6 +60,9 @@ fn policy(name: &str) -> Result<AdaptationPolicy, String> {
 /// What to type to get all of it again, real browsers included.
 const COMMAND: &str = "make lab";
 
+/// Where measured traces may lie, beside the repository.
+const TRACES: &str = "../shared/traces";
+
 /// One run to do.
 struct Job {
     plan: usize,
@@ -68,7 +74,7 @@ struct Job {
 #[expect(clippy::print_stdout, reason = "the tables are what the lab is run for")]
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let plans = chosen(&args);
+    let plans = chosen(&args)?;
     if args.list {
         plans.iter().for_each(|plan| println!("{}", plan.name));
         return Ok(());
@@ -96,22 +102,29 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn chosen(args: &Args) -> Vec<Plan> {
-    let traces = args.traces.is_dir().then_some(args.traces.as_path());
-    match traces.map(measured_traces) {
-        Some((count, unreadable)) => {
-            eprintln!("{count} measured traces in {}", args.traces.display());
-            unreadable.iter().for_each(|text| eprintln!("skipped: {text}"));
-        }
-        None => {
-            eprintln!("no measured traces: {} is absent (set TRACES_DIR), skipped", args.traces.display())
-        }
-    }
-    let mut plans = plans(traces);
+fn chosen(args: &Args) -> anyhow::Result<Vec<Plan>> {
+    let mut plans = plans();
+    plans.extend(on_measured_traces(args.traces.as_deref())?);
     plans.retain(|plan| {
         args.only.is_empty() || args.only.iter().any(|part| plan.name.contains(part.as_str()))
     });
-    plans
+    Ok(plans)
+}
+
+/// What can be read is run; a folder that was asked for and has nothing of that kind is a mistake.
+fn on_measured_traces(asked: Option<&Path>) -> anyhow::Result<Vec<Plan>> {
+    let folder = asked.unwrap_or(Path::new(TRACES));
+    if asked.is_none() && !folder.is_dir() {
+        eprintln!("no measured traces: {TRACES} is absent (set TRACES_DIR), skipped");
+        return Ok(Vec::new());
+    }
+    anyhow::ensure!(folder.is_dir(), "{} is no folder of traces", folder.display());
+    let (plans, unreadable) = measured_plans(folder);
+    unreadable.iter().for_each(|text| eprintln!("skipped: {text}"));
+    let found = asked.is_none() || !plans.is_empty();
+    anyhow::ensure!(found, "no CSV file in {} can be run", folder.display());
+    eprintln!("{} pairs of measured traces of {}", plans.len(), folder.display());
+    Ok(plans)
 }
 
 fn run(args: &Args, plans: &[Plan]) -> anyhow::Result<(Summary, Vec<String>)> {
@@ -159,6 +172,8 @@ fn run(args: &Args, plans: &[Plan]) -> anyhow::Result<(Summary, Vec<String>)> {
 }
 
 fn in_parallel(plans: &[Plan], jobs: &[Job], threads: usize) -> Vec<(usize, Result<Outcome, String>)> {
+    #[expect(clippy::disallowed_methods, reason = "people who wait want to know for how long")]
+    let since = Instant::now();
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -177,15 +192,11 @@ fn in_parallel(plans: &[Plan], jobs: &[Job], threads: usize) -> Vec<(usize, Resu
             });
         }
         drop(sender);
-        let done = receiver.iter().enumerate().map(|(count, (index, outcome))| {
-            eprintln!(
-                "{}/{} {}, {}",
-                count + 1,
-                jobs.len(),
-                plans[jobs[index].plan].name,
-                policy_name(jobs[index].policy)
-            );
-            (index, outcome)
+        let mut progress = Progress::new(jobs.len());
+        let done = receiver.iter().inspect(|(index, _)| {
+            let job = &jobs[*index];
+            let what = format!("{}, {}", plans[job.plan].name, policy_name(job.policy));
+            eprintln!("{}", progress.done(since.elapsed(), &what));
         });
         done.collect()
     })

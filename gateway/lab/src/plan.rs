@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use link::CapacityTrace;
+use protocol::network_class::NetworkClass;
 use protocol::quality::{AdaptationPolicy, HdMode};
 
 use crate::recording::Recording;
@@ -19,14 +20,22 @@ pub enum Group {
     Networks,
     /// Traces of somebody who stays where they are.
     StaticTraces,
-    /// Traces of somebody who moves.
+    /// Traces of somebody who moves, on whatever networks there are.
     DrivingTraces,
+    /// Parts of those that are on 5G nearly throughout.
+    DrivingOn5g,
 }
 
 impl Group {
     /// All of them, in the order of the output.
-    pub const ALL: [Self; 5] =
-        [Self::Steps, Self::Rfc8867, Self::Networks, Self::StaticTraces, Self::DrivingTraces];
+    pub const ALL: [Self; 6] = [
+        Self::Steps,
+        Self::Rfc8867,
+        Self::Networks,
+        Self::StaticTraces,
+        Self::DrivingTraces,
+        Self::DrivingOn5g,
+    ];
 
     /// The heading of its table, and the beginning of its rows' names.
     #[must_use]
@@ -37,6 +46,7 @@ impl Group {
             Self::Networks => "networks",
             Self::StaticTraces => "static traces",
             Self::DrivingTraces => "driving traces",
+            Self::DrivingOn5g => "driving traces on 5G",
         }
     }
 }
@@ -57,6 +67,8 @@ pub struct Plan {
     pub judged: Vec<(String, String)>,
     /// The flows share one link as equals, until then.
     pub equals_until: Option<Duration>,
+    /// The share of the time in which both ends of a pair of traces are on networks that HD is permitted on.
+    pub hd_grade_share: Option<f64>,
     act: Act,
 }
 
@@ -74,6 +86,7 @@ impl Plan {
             rise: None,
             judged: vec![("doctor".to_owned(), "patient".to_owned())],
             equals_until: None,
+            hd_grade_share: None,
             act: Box::new(act),
         }
     }
@@ -106,10 +119,33 @@ impl Plan {
         self
     }
 
+    /// Both ends are on networks that HD is permitted on for that share of the time.
+    #[must_use]
+    pub fn on_hd_grade_for(mut self, share: f64) -> Self {
+        self.hd_grade_share = Some(share);
+        self
+    }
+
     /// Runs it.
     #[must_use]
     pub fn run(&self, policy: AdaptationPolicy, seed: u64) -> Recording {
-        (self.act)(Scenario::under(seed, HdMode::Equivalent, policy).recorded()).recording()
+        (self.act)(Scenario::under(seed, MODE, policy).recorded()).recording()
+    }
+}
+
+/// The mode that all scenarios run in.
+const MODE: HdMode = HdMode::Equivalent;
+
+/// Whether that mode permits HD between two on such a network.
+#[must_use]
+pub const fn is_hd_grade(class: NetworkClass) -> bool {
+    match class {
+        NetworkClass::FiveG | NetworkClass::Wired | NetworkClass::Wifi => true,
+        NetworkClass::FourG
+        | NetworkClass::ThreeG
+        | NetworkClass::TwoG
+        | NetworkClass::Cell
+        | NetworkClass::Unknown => false,
     }
 }
 

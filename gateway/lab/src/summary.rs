@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use protocol::quality::AdaptationPolicy;
-use report::results::{Row, Target, number};
-use report::table;
+use report::results::{Row, Target};
 
+use crate::comparison;
 use crate::metrics::{Figure, Figures};
 use crate::plan::{Group, POLICIES, Plan, policy_name};
+use crate::tables::tables;
 use crate::verdict::{below_ceiling, targets_of, targets_on};
 
 /// The figures by scenario and policy.
@@ -26,8 +27,7 @@ impl Summary {
         self.figures.entry((plan, place(policy))).or_default().merge(figures);
     }
 
-    /// The tables of a group, what was seen and what links and voices were like, or nothing where nothing of
-    /// it was run.
+    /// The tables of a group, or nothing where nothing of it was run.
     #[must_use]
     pub fn tables(&self, plans: &[Plan], group: Group) -> Vec<String> {
         let of_group = self.figures.iter().filter(|((plan, _), _)| plans[*plan].group == group);
@@ -38,21 +38,22 @@ impl Summary {
             .collect();
         let whole = self.group_figures(plans, group);
         rows.extend(whole.into_iter().map(|(policy, all)| (format!("all, {}", policy_name(policy)), all)));
-        let border = Figure::ALL.iter().position(|figure| *figure == Figure::Overload).unwrap_or_default();
-        let (sight, others) = Figure::ALL.split_at(border);
-        [sight, others].into_iter().filter_map(|figures| part(group, figures, &rows)).collect()
+        tables(group.title(), &rows)
     }
 
     fn group_figures(&self, plans: &[Plan], group: Group) -> Vec<(AdaptationPolicy, Figures)> {
-        let merged = POLICIES.into_iter().map(|policy| {
-            let mut all = Figures::default();
-            let of_policy = self.figures.iter().filter(|((_, other), _)| *other == place(policy));
-            for (_, figures) in of_policy.filter(|((plan, _), _)| plans[*plan].group == group) {
-                all.merge(figures);
-            }
-            (policy, all)
-        });
-        merged.filter(|(_, figures)| *figures != Figures::default()).collect()
+        let merged = POLICIES.map(|policy| (policy, self.merged(plans, &|plan| plan.group == group, policy)));
+        merged.into_iter().filter(|(_, figures)| *figures != Figures::default()).collect()
+    }
+
+    /// The figures of those plans under a policy.
+    fn merged(&self, plans: &[Plan], is_in: &dyn Fn(&Plan) -> bool, policy: AdaptationPolicy) -> Figures {
+        let mut all = Figures::default();
+        let of_policy = self.figures.iter().filter(|((_, other), _)| *other == place(policy));
+        for (_, figures) in of_policy.filter(|((plan, _), _)| is_in(&plans[*plan])) {
+            all.merge(figures);
+        }
+        all
     }
 
     /// Rows for the file of results: every target, the same figure of the other policies beside it, and the
@@ -78,51 +79,9 @@ impl Summary {
                 }
             }
         }
-        rows.extend(self.comparisons(plans));
+        rows.extend(comparison::rows(&|is_in, policy| self.merged(plans, is_in, policy)));
         rows
     }
-
-    /// Ours against the yardsticks, over all traces. Whatever the policy, nothing moves while a link is dark.
-    fn comparisons(&self, plans: &[Plan]) -> Vec<Row> {
-        let mut of_policy: BTreeMap<usize, Figures> = BTreeMap::new();
-        for ((plan, policy), figures) in &self.figures {
-            if matches!(plans[*plan].group, Group::StaticTraces | Group::DrivingTraces) {
-                of_policy.entry(*policy).or_default().merge(figures);
-            }
-        }
-        let ratio = |figure: Figure, other: AdaptationPolicy| {
-            let of = |policy| of_policy.get(&place(policy))?.get(figure);
-            let (ours, theirs) = (of(AdaptationPolicy::TwoLoop)?, of(other)?);
-            (theirs > 0.0).then(|| round(ours / theirs))
-        };
-        let compare = |what: &str, figure, other, target| {
-            let value = ratio(figure, other)?;
-            let what = format!("virtual traces: {what}, two-loop over {}", policy_name(other));
-            Some(Row::new(what, value, "x").against(target))
-        };
-        [
-            compare("freeze time", Figure::FreezeBeyond, AdaptationPolicy::FixedByClass, Target::AtMost(0.5)),
-            compare("rung switches", Figure::Switches, AdaptationPolicy::BandwidthOnly, Target::AtMost(0.5)),
-            compare("HD time", Figure::Hd, AdaptationPolicy::BandwidthOnly, Target::AtLeast(0.9)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-}
-
-/// Some columns of the table of a group.
-fn part(group: Group, figures: &[Figure], rows: &[(String, Figures)]) -> Option<String> {
-    let is_there = |figure: &&Figure| rows.iter().any(|(_, of_row)| of_row.get(**figure).is_some());
-    let columns: Vec<Figure> = figures.iter().filter(is_there).copied().collect();
-    let mut headings = vec![group.title()];
-    headings.extend(columns.iter().map(|figure| figure.heading()));
-    let cells = rows.iter().map(|(name, of_row)| {
-        let values = columns.iter().map(|figure| of_row.get(*figure).map(short).unwrap_or_default());
-        std::iter::once(name.clone()).chain(values).collect::<Vec<_>>()
-    });
-    let cells: Vec<_> = cells.collect();
-    (!columns.is_empty() && !cells.is_empty()).then(|| table::render(&headings, &cells))
 }
 
 fn row(of: &str, policy: AdaptationPolicy, figure: Figure, figures: &Figures, target: Target) -> Option<Row> {
@@ -140,15 +99,4 @@ fn held(row: Row, policy: AdaptationPolicy, target: Target) -> Row {
 
 fn round(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
-}
-
-/// As many digits as a table of many columns bears.
-fn short(value: f64) -> String {
-    // A sum of nothing is a negative zero.
-    let value = value + 0.0;
-    match value.abs() {
-        size if size >= 10.0 => format!("{value:.0}"),
-        size if size >= 1.0 || size == 0.0 => number((value * 10.0).round() / 10.0),
-        _ => format!("{value:.2}"),
-    }
 }

@@ -1,22 +1,22 @@
 //! The scenarios of the lab. One file per group.
 
+mod named_trace;
 mod networks;
 mod rfc8867;
 mod steps;
 mod traces;
-
-use std::path::Path;
+mod window;
 
 use crate::plan::Plan;
 
-pub use self::traces::measured_traces;
+pub use self::traces::measured_plans;
 
-/// Every scenario; those on measured traces only where their folder is there.
+/// Every scenario that needs no measured trace.
 #[must_use]
-pub fn plans(traces: Option<&Path>) -> Vec<Plan> {
+pub fn plans() -> Vec<Plan> {
     let mut plans = steps::plans();
     plans.extend(rfc8867::plans());
     plans.extend(networks::plans());
-    plans.extend(traces::plans(traces));
+    plans.extend(traces::plans());
     plans
 }

@@ -2,86 +2,17 @@
 //! subscriber's downlink, and the class that the phone logged is the radio that its shell tells.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use link::{Capacity, CapacityTrace};
+use link::CapacityTrace;
 use protocol::network_class::NetworkClass;
 
-use crate::plan::{Group, Plan};
-use crate::scenario::{Link, Scenario, mbps, ms, secs};
-
-/// Longer runs tell nothing new.
-const LONGEST: Duration = Duration::from_secs(300);
-
-/// The folder holds more than measured links: these are schedules, which have scenarios of their own.
-const SCHEDULES: &str = "rmcat";
-
-/// A trace with what its name tells.
-#[derive(Clone)]
-struct Named {
-    name: String,
-    trace: Arc<CapacityTrace>,
-    /// Where the trace has no class of its own.
-    class: NetworkClass,
-}
-
-impl Named {
-    fn new(name: &str, trace: CapacityTrace) -> Self {
-        let words: Vec<&str> = name.split(['_', '-', '.']).collect();
-        let has = |one: &[&str]| words.iter().any(|word| one.contains(word));
-        let class = match () {
-            () if has(&["wifi", "wlan"]) => NetworkClass::Wifi,
-            () if has(&["wired"]) => NetworkClass::Wired,
-            () if has(&["umts", "evdo", "hspa"]) => NetworkClass::ThreeG,
-            () if has(&["mmwave", "nr", "5g"]) => NetworkClass::FiveG,
-            () if has(&["lte", "4g"]) => NetworkClass::FourG,
-            () if has(&["3g"]) => NetworkClass::ThreeG,
-            () => NetworkClass::Unknown,
-        };
-        Self { name: name.to_owned(), trace: Arc::new(trace), class }
-    }
-
-    fn is_static(&self) -> bool {
-        ["static", "office", "wired"].iter().any(|word| self.name.contains(word))
-    }
-
-    fn class_at(&self, offset: Duration) -> NetworkClass {
-        self.trace.row_at(offset).and_then(|row| row.class).unwrap_or(self.class)
-    }
-
-    /// The classes in force, with the instant that each begins at.
-    fn classes(&self, until: Duration) -> Vec<(Duration, NetworkClass)> {
-        let mut classes: Vec<(Duration, NetworkClass)> = Vec::new();
-        for row in self.trace.rows().iter().take_while(|row| row.at < until) {
-            let class = row.class.unwrap_or(self.class);
-            if classes.last().is_none_or(|(_, last)| *last != class) {
-                classes.push((row.at, class));
-            }
-        }
-        classes
-    }
-
-    /// Delay, jitter and queue are those of the kind of network; the trace tells the capacity alone.
-    fn link(&self) -> Link {
-        let link = match self.class {
-            NetworkClass::Wired => Link::wired(),
-            NetworkClass::Wifi => Link::wifi().queue(ms(250)),
-            NetworkClass::ThreeG | NetworkClass::TwoG => Link::umts(),
-            NetworkClass::FiveG | NetworkClass::FourG | NetworkClass::Cell | NetworkClass::Unknown => {
-                Link::default().delay(ms(20)).jitter(ms(4)).queue(ms(300))
-            }
-        };
-        link.capacity(Capacity::Trace(self.trace.clone()))
-    }
-}
-
-fn wired() -> Named {
-    Named::new("wired", CapacityTrace::steps(LONGEST, &[mbps(100)]))
-}
+use super::named_trace::{NamedTrace, measured};
+use crate::plan::{Group, Plan, is_hd_grade};
+use crate::scenario::{Scenario, mbps, secs};
 
 /// Enters on the network of a trace, in one direction.
-fn enter(story: Scenario, name: &str, trace: &Named, is_publisher: bool) -> Scenario {
+fn enter(story: Scenario, name: &str, trace: &NamedTrace, is_publisher: bool) -> Scenario {
     let shaped = trace.link();
     // The other direction carries more than it is asked to.
     let other = shaped.clone().capacity(mbps(20));
@@ -98,10 +29,14 @@ fn enter(story: Scenario, name: &str, trace: &Named, is_publisher: bool) -> Scen
     }
 }
 
-fn call(story: Scenario, uplink: &Named, downlink: &Named) -> Scenario {
-    let length = LONGEST.min(uplink.trace.period()).min(downlink.trace.period());
+fn length_of(uplink: &NamedTrace, downlink: &NamedTrace) -> Duration {
+    uplink.trace.period().min(downlink.trace.period())
+}
+
+fn call(story: Scenario, uplink: &NamedTrace, downlink: &NamedTrace) -> Scenario {
+    let length = length_of(uplink, downlink);
     let story = enter(enter(story, "doctor", uplink, true), "patient", downlink, false);
-    let of = |name: &'static str, trace: &Named| {
+    let of = |name: &'static str, trace: &NamedTrace| {
         trace.classes(length).into_iter().map(move |(at, class)| (at, name, class)).collect::<Vec<_>>()
     };
     let mut changes = [of("doctor", uplink), of("patient", downlink)].concat();
@@ -116,23 +51,46 @@ fn call(story: Scenario, uplink: &Named, downlink: &Named) -> Scenario {
     story.run_for(length.saturating_sub(now).max(secs(1)))
 }
 
-fn plan(origin: &str, uplink: &Named, downlink: &Named) -> Plan {
-    let group =
-        if uplink.is_static() && downlink.is_static() { Group::StaticTraces } else { Group::DrivingTraces };
-    let name = format!("{origin}-{}-x-{}", uplink.name, downlink.name);
+/// How much of the call both are on networks that HD is permitted on.
+fn hd_grade_share(uplink: &NamedTrace, downlink: &NamedTrace) -> f64 {
+    let count = length_of(uplink, downlink).as_secs().max(1);
+    let is_grade =
+        |second: &u64| [uplink, downlink].iter().all(|trace| is_hd_grade(trace.class_at(secs(*second))));
+    (0..count).filter(is_grade).count() as f64 / count as f64
+}
+
+fn plan(name: String, group: Group, uplink: &NamedTrace, downlink: &NamedTrace) -> Plan {
+    let share = hd_grade_share(uplink, downlink);
     let (uplink, downlink) = (uplink.clone(), downlink.clone());
-    Plan::new(name, group, move |story| call(story, &uplink, &downlink))
+    Plan::new(name, group, move |story| call(story, &uplink, &downlink)).on_hd_grade_for(share)
 }
 
 /// Every trace as a downlink under a wired publisher, and with the one before it as the publisher's uplink.
-fn pairs(origin: &str, traces: &[Named]) -> Vec<Plan> {
-    let alone = traces.iter().map(|trace| plan(origin, &wired(), trace));
+fn pairs(traces: &[NamedTrace]) -> Vec<(NamedTrace, NamedTrace)> {
+    let alone = traces.iter().map(|trace| (NamedTrace::wired(), trace.clone()));
     let before = traces.iter().cycle().skip(traces.len().saturating_sub(1));
-    let both = before.zip(traces).map(|(uplink, downlink)| plan(origin, uplink, downlink));
+    let both = before.zip(traces).map(|(uplink, downlink)| (uplink.clone(), downlink.clone()));
     alone.chain(both).collect()
 }
 
-fn synthetic() -> Vec<Named> {
+/// The pairs of those traces, and of the parts of them that are on 5G where somebody moves.
+fn plans_on(origin: &str, traces: &[NamedTrace]) -> Vec<Plan> {
+    let shortened: Vec<NamedTrace> = traces.iter().map(NamedTrace::shortened).collect();
+    let mixed = pairs(&shortened).into_iter().map(|(uplink, downlink)| {
+        let is_static = uplink.is_static() && downlink.is_static();
+        let group = if is_static { Group::StaticTraces } else { Group::DrivingTraces };
+        plan(format!("{origin}-{}-x-{}", uplink.name, downlink.name), group, &uplink, &downlink)
+    });
+    let on_5g: Vec<NamedTrace> = traces.iter().filter_map(NamedTrace::on_5g).collect();
+    let moving = pairs(&on_5g).into_iter().filter(|(up, down)| !up.is_static() || !down.is_static());
+    let on_5g = moving.map(|(uplink, downlink)| {
+        let name = format!("{origin}-5g-{}-x-{}", uplink.name, downlink.name);
+        plan(name, Group::DrivingOn5g, &uplink, &downlink)
+    });
+    mixed.chain(on_5g).collect()
+}
+
+fn synthetic() -> Vec<NamedTrace> {
     [
         ("5g_static_good", CapacityTrace::static_5g_good()),
         ("5g_static_variable", CapacityTrace::static_5g_variable()),
@@ -143,42 +101,54 @@ fn synthetic() -> Vec<Named> {
         ("wifi_office", CapacityTrace::office_wifi()),
     ]
     .into_iter()
-    .map(|(name, trace)| Named::new(name, trace))
+    .map(|(name, trace)| NamedTrace::new(name, trace))
     .collect()
 }
 
-/// The traces of a folder, by name; those that cannot be read are named instead.
-fn measured(folder: &Path) -> (Vec<Named>, Vec<String>) {
-    let (mut traces, mut unreadable) = (Vec::new(), Vec::new());
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<_> =
-        files.filter(|path| path.extension().is_some_and(|ending| ending == "csv")).collect();
-    files.sort();
-    for path in files {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with(SCHEDULES) {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
-        match text.and_then(|text| CapacityTrace::parse_csv(&text).map_err(|error| error.to_string())) {
-            Ok(trace) => traces.push(Named::new(&name, trace)),
-            Err(error) => unreadable.push(format!("{}: {error}", path.display())),
-        }
-    }
-    (traces, unreadable)
-}
-
-/// How many measured traces there are in a folder, and what of it cannot be read.
+/// The plans on the traces of a folder, and what of it cannot be read.
 #[must_use]
-pub fn measured_traces(folder: &Path) -> (usize, Vec<String>) {
+pub fn measured_plans(folder: &Path) -> (Vec<Plan>, Vec<String>) {
     let (traces, unreadable) = measured(folder);
-    (traces.len(), unreadable)
+    (plans_on("real", &traces), unreadable)
 }
 
-pub(super) fn plans(folder: Option<&Path>) -> Vec<Plan> {
-    let mut plans = pairs("made", &synthetic());
-    if let Some(folder) = folder {
-        plans.extend(pairs("real", &measured(folder).0));
+pub(super) fn plans() -> Vec<Plan> {
+    plans_on("made", &synthetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[(&str, &str)]) -> Vec<(String, Group)> {
+        let traces = texts.iter().map(|(name, text)| NamedTrace::parse(name, text).expect("a trace"));
+        let plans = plans_on("real", &traces.collect::<Vec<_>>());
+        plans.into_iter().map(|plan| (plan.name, plan.group)).collect()
     }
-    plans
+
+    #[test]
+    fn one_trace_alone_is_paired_with_a_wire_and_with_itself() {
+        let named = |name: &str| (name.to_owned(), Group::DrivingTraces);
+        let alone = names(&[("walk", "time_ms,kbps\n0,100\n60000,200\n")]);
+        assert_eq!(alone, [named("real-wired-x-walk"), named("real-walk-x-walk")]);
+        assert_eq!(names(&[]), []);
+    }
+
+    #[test]
+    fn drives_on_5g_are_in_both_sets() {
+        let text = "time_ms,kbps,class\n0,9000,5g\n200000,9000,5g\n";
+        let groups: Vec<Group> = names(&[("drive", text)]).into_iter().map(|(_, group)| group).collect();
+        let (mixed, on_5g) = (Group::DrivingTraces, Group::DrivingOn5g);
+        assert_eq!(groups, [mixed, mixed, on_5g, on_5g]);
+    }
+
+    #[test]
+    fn a_call_on_4g_is_never_on_hd_grade_networks() {
+        let of = |class: &str| {
+            let text = format!("time_ms,kbps,class\n0,9000,{class}\n30000,9000,5g\n");
+            NamedTrace::parse("drive", &text).expect("a trace")
+        };
+        assert!((hd_grade_share(&of("5g"), &of("4g")) - 0.5).abs() < 1e-9);
+        assert!((hd_grade_share(&of("5g"), &of("5g")) - 1.0).abs() < 1e-9);
+    }
 }

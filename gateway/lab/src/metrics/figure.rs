@@ -81,10 +81,10 @@ figures! {
         "HD seconds among those in which both networks are HD-grade and both links carry 2.5 Mbit/s.";
     TimeToHd: "time to HD", "s", "to HD s", P95,
         "From the join to the first picture of 720 lines, where the links carry HD in the first 6 s.";
-    BackToHd: "back to HD", "s", "back s", Highest,
-        "From the rise that the schedule names to the beginning of the first second of 720 lines with 24 pictures or more.";
+    BackToHd: "back to HD", "s", "back s", P95,
+        "From the rise that the schedule names to the beginning of the first second of 720 lines with 24 pictures or more. Where it names none: from each second in which both networks are HD-grade and both links carry 2.5 Mbit/s again, for 15 s or until HD is back, where less was shown; no longer than they do.";
     FloorMedian: "back to floor p50", "s", "floor p50", Median,
-        "From the second in which both links carry 1 Mbit/s again to the first picture of 480 lines, where less was shown.";
+        "From the second in which both links carry 1 Mbit/s again to the first picture of 480 lines, where less was shown; no longer than they carry it. 3G and 2G, which are kept below the floor, are left out.";
     FloorP95: "back to floor p95", "s", "floor p95", P95,
         "The same, for the slowest in twenty.";
     Switches: "switches", "/min", "switch/min", Mean,
@@ -111,6 +111,10 @@ figures! {
         "The longest gap of the voice, outages left out.";
     OpinionP5: "MOS p5", "", "MOS p5", Lowest,
         "The E-model's score of the voice, of windows of 5 s without an outage; one window in twenty is at most so good.";
+    Starved: "voice starved", "s", "starved s", Highest,
+        "Whole seconds in which nothing of the voice was heard though both links carried 100 kbit/s or more.";
+    OneWay: "one way p95", "ms", "way ms", Mean,
+        "What a packet takes from the publisher to the subscriber, queues of both links included, looked at every 50 ms; without the gateway, and without what is on a dark link.";
     KeyFrameRequests: "PLI", "", "PLI", Mean,
         "Key frames that the subscriber asked for.";
     VoiceBack: "voice back", "ms", "voice ms", Highest,

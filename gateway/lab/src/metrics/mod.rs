@@ -11,7 +11,6 @@ mod voice;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::network_class::NetworkClass;
 use protocol::quality::HdReason;
 
 pub use self::fairness::{jain, shares};
@@ -19,10 +18,14 @@ pub use self::figure::{Figure, Gathering};
 use self::link_use::LinkUse;
 pub use self::quantile::{mean, quantile};
 pub use self::sight::{SeenSecond, Stretch, freezes, seconds};
-use crate::recording::Flow;
+use crate::plan::is_hd_grade;
+use crate::recording::{Flow, LinkSample};
 
 /// HD has to have a chance for so long from the join on for the time to HD to count.
 const HD_CHANCE: usize = 6;
+
+/// Where HD is possible for so long after less was, it has to come back.
+const HD_AGAIN: usize = 15;
 
 /// Both links carry this where a pair is eligible for HD.
 const ELIGIBLE_KBPS: u64 = 2_500;
@@ -82,9 +85,11 @@ fn measure_sight(flow: &Flow, rise: Option<Duration>, outages: &[Stretch], figur
     }
     figures.note(Figure::LongestFreeze, whole.fold(0.0, f64::max));
     figures.note(Figure::LongestFreezeBeyond, beyond.fold(0.0, f64::max));
-    if let Some(rise) = rise {
-        let back = sight::back_to_full_hd(flow, rise).unwrap_or(flow.ended - rise);
-        figures.note(Figure::BackToHd, back.as_secs_f64());
+    let rises =
+        rise.map_or_else(|| rises_to_hd(flow), |rise| vec![Stretch { from: rise, until: flow.ended }]);
+    for rise in rises {
+        let back = sight::back_to_full_hd(flow, rise.from).unwrap_or(Duration::MAX);
+        figures.note(Figure::BackToHd, back.min(rise.length()).as_secs_f64());
     }
     for took in sight::recoveries_to_floor(flow) {
         figures.note(Figure::FloorMedian, took);
@@ -120,18 +125,23 @@ fn measure_hd(flow: &Flow, figures: &mut Figures) {
     figures.note(Figure::Flips, flips as f64 / minutes(flow));
 }
 
+/// The times in which a flow that was below HD may have it again, long enough to be judged.
+fn rises_to_hd(flow: &Flow) -> Vec<Stretch> {
+    let (eligible, seen) = (eligible_seconds(flow), seconds(flow));
+    let starts = 1..eligible.len().min(seen.len());
+    let rises = starts.filter(|now| eligible[*now] && !eligible[now - 1] && !seen[now - 1].is_hd());
+    let stretches = rises.filter_map(|now| {
+        let lasts = eligible[now..].iter().take_while(|is_so| **is_so).count();
+        let is_back = seen[now..].iter().take(lasts).any(|second| second.is_full_hd_rate());
+        let from = flow.joined + Duration::from_secs(now as u64);
+        (is_back || lasts >= HD_AGAIN)
+            .then(|| Stretch { from, until: from + Duration::from_secs(lasts as u64) })
+    });
+    stretches.collect()
+}
+
 fn eligible_seconds(flow: &Flow) -> Vec<bool> {
-    let is_grade = |links: &[crate::recording::LinkSample], at: Duration| {
-        let index = links.partition_point(|sample| sample.at < at);
-        links.get(index).is_some_and(|sample| match sample.network {
-            NetworkClass::FiveG | NetworkClass::Wired | NetworkClass::Wifi => true,
-            NetworkClass::FourG
-            | NetworkClass::ThreeG
-            | NetworkClass::TwoG
-            | NetworkClass::Cell
-            | NetworkClass::Unknown => false,
-        })
-    };
+    let is_grade = |links: &[LinkSample], at| sight::network_at(links, at).is_some_and(is_hd_grade);
     let rates = sight::least_rates(flow).into_iter().enumerate();
     rates
         .map(|(number, kbps)| {
@@ -162,6 +172,8 @@ fn measure_voice(flow: &Flow, outages: &[Stretch], figures: &mut Figures) {
     figures.note(Figure::ConcealedBeyond, percent(voice::concealed_share(flow, outages)));
     let longest = voice::gaps(flow).into_iter().map(|gap| voice::beyond(gap, outages)).max();
     figures.note(Figure::LongestGap, longest.unwrap_or_default().as_secs_f64() * 1e3);
+    figures.note(Figure::Starved, voice::starved_seconds(flow) as f64);
+    figures.note(Figure::OneWay, voice::way_p95_ms(flow));
     figures.note(Figure::OpinionP5, voice::mean_opinion_p5(flow, outages));
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use protocol::ladder::Rung;
+use protocol::network_class::NetworkClass;
 
 use super::link_use::DEMAND;
-use crate::recording::{Flow, Frame};
+use crate::recording::{Flow, Frame, LinkSample};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -104,10 +105,10 @@ pub(super) fn possible_seconds(flow: &Flow) -> Vec<bool> {
 
 /// The least that both links carried in each second; of a shared link, an equal share.
 pub(super) fn least_rates(flow: &Flow) -> Vec<u64> {
-    let rates = |links: &[crate::recording::LinkSample], from: Duration, is_uplink: bool| {
+    let rates = |links: &[LinkSample], from: Duration, is_uplink: bool| {
         let first = links.partition_point(|sample| sample.at < from);
         let end = links.partition_point(|sample| sample.at < from + SECOND);
-        let rate = |sample: &crate::recording::LinkSample| {
+        let rate = |sample: &LinkSample| {
             if is_uplink { sample.uplink_capacity } else { sample.fair_capacity() }
         };
         links[first..end].iter().map(|sample| rate(sample).as_kbps()).min().unwrap_or_default()
@@ -149,7 +150,8 @@ pub(super) fn back_to_full_hd(flow: &Flow, since: Duration) -> Option<Duration> 
 
 /// The times it took to come back to the clinical floor: from the second in which both links carry 1 Mbit/s
 /// again while less is shown, to the first picture of 480 lines. Where the links fail again before that,
-/// there is nothing to judge, unless the floor was out of reach for 8 s.
+/// there is nothing to judge, unless the floor was out of reach for 8 s; a time is no longer than the links carry
+/// the floor. Those on 3G and 2G are kept below it on purpose.
 pub(super) fn recoveries_to_floor(flow: &Flow) -> Vec<f64> {
     let rates = least_rates(flow);
     let mut recoveries = Vec::new();
@@ -158,7 +160,10 @@ pub(super) fn recoveries_to_floor(flow: &Flow) -> Vec<f64> {
         let from = flow.joined + SECOND * (number as u32 + 1);
         let shown = flow.frames.partition_point(|frame| frame.at < from);
         let is_below = shown.checked_sub(1).is_some_and(|last| flow.frames[last].lines < Rung::P480.lines());
-        if !is_rise || !is_below {
+        let is_kept_below = [&flow.publisher_links, &flow.subscriber_links]
+            .into_iter()
+            .any(|links| network_at(links, from).is_some_and(is_kept_below_floor));
+        if !is_rise || !is_below || is_kept_below {
             continue;
         }
         let fit = rates[number + 1..].iter().take_while(|kbps| **kbps >= FLOOR_FITS_KBPS).count();
@@ -166,8 +171,25 @@ pub(super) fn recoveries_to_floor(flow: &Flow) -> Vec<f64> {
         let back = flow.frames[shown..].iter().find(|frame| frame.lines >= Rung::P480.lines());
         let took = back.map_or(flow.ended, |frame| frame.at) - from;
         if from + took <= fits_until || fit >= 8 {
-            recoveries.push(took.as_secs_f64());
+            recoveries.push(took.min(fits_until - from).as_secs_f64());
         }
     }
     recoveries
+}
+
+/// The network that a participant is on at that instant.
+pub(super) fn network_at(links: &[LinkSample], at: Duration) -> Option<NetworkClass> {
+    links.get(links.partition_point(|sample| sample.at < at)).map(|sample| sample.network)
+}
+
+const fn is_kept_below_floor(class: NetworkClass) -> bool {
+    match class {
+        NetworkClass::ThreeG | NetworkClass::TwoG => true,
+        NetworkClass::Wired
+        | NetworkClass::Wifi
+        | NetworkClass::FiveG
+        | NetworkClass::FourG
+        | NetworkClass::Cell
+        | NetworkClass::Unknown => false,
+    }
 }

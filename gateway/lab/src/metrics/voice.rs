@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use super::quantile::quantile;
-use super::sight::Stretch;
-use crate::recording::Flow;
+use super::sight::{Stretch, least_rates};
+use crate::recording::{Flow, LinkSample};
 use sfu::voice::e_model::{Hearing, mean_opinion};
 
 /// A score is of so much speech: a sentence.
 const WINDOW: Duration = Duration::from_secs(5);
+
+/// A voice with its headers takes half of it, and one that repeats its frames all of it.
+const VOICE_FITS_KBPS: u64 = 100;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What a microphone's packet and the jitter buffer of the simulated browser add to the way.
 const DEVICE_DELAY_MS: f64 = 100.0;
@@ -29,6 +34,30 @@ pub(super) fn concealed_share(flow: &Flow, holes: &[Stretch]) -> Option<f64> {
 pub(super) fn beyond(stretch: Stretch, holes: &[Stretch]) -> Duration {
     let within: Duration = holes.iter().map(|hole| stretch.overlap(*hole)).sum();
     stretch.length().saturating_sub(within)
+}
+
+/// Whole seconds in which nothing was heard though both links carried enough for a voice.
+pub(super) fn starved_seconds(flow: &Flow) -> usize {
+    let Some(first) = flow.first_voice else { return 0 };
+    let seconds = least_rates(flow).into_iter().enumerate().map(|(number, kbps)| {
+        let from = flow.joined + SECOND * number as u32;
+        (kbps, Stretch { from, until: from + SECOND })
+    });
+    let could_be_heard = seconds.filter(|(kbps, second)| *kbps >= VOICE_FITS_KBPS && second.from >= first);
+    let gaps = gaps(flow);
+    let missing = |second: Stretch| gaps.iter().map(|gap| gap.overlap(second)).sum::<Duration>();
+    could_be_heard.filter(|(_, second)| missing(*second) >= SECOND).count()
+}
+
+/// Nineteen of twenty looks at both links found a packet's way at most so long; dark links have none.
+pub(super) fn way_p95_ms(flow: &Flow) -> Option<f64> {
+    let of_call = |sample: &&LinkSample| sample.at >= flow.joined;
+    let up = flow.publisher_links.iter().filter(of_call);
+    let down = flow.subscriber_links.iter().filter(of_call);
+    let ways = up
+        .zip(down)
+        .filter_map(|(up, down)| Some(up.uplink_delay + up.uplink_queue? + down.delay + down.queue?));
+    quantile(&ways.map(|way| way.as_secs_f64() * 1e3).collect::<Vec<_>>(), 0.95)
 }
 
 /// One window in twenty sounded at most so well; windows in which a link carried nothing are left out.
@@ -54,7 +83,7 @@ fn opinion(flow: &Flow, from: Duration) -> f64 {
 /// The mean way from the publisher's to the subscriber's network interface. A link that carries nothing
 /// has no delay: what is on it is lost.
 fn way_ms(flow: &Flow, window: Stretch) -> f64 {
-    let of = |links: &[crate::recording::LinkSample], is_uplink: bool| {
+    let of = |links: &[LinkSample], is_uplink: bool| {
         let first = links.partition_point(|sample| sample.at < window.from);
         let end = links.partition_point(|sample| sample.at < window.until);
         let ways = links[first..end].iter().map(|sample| {
