@@ -234,10 +234,11 @@ fn an_answer_changes_the_codec_of_who_ignores_what_it_is_told() {
     story.room = vec![Av1, Vp9, Vp8];
     story.offers(DOCTOR, CHROMIUM);
     assert_eq!(story.sends[&DOCTOR], Vp9);
-    assert_eq!(story.told(), [(DOCTOR, Vp8, SomebodyLacks)], "the site likes it better");
-    story.room = vec![Av1, Vp9, Vp8];
-    story.offers(DOCTOR, CHROMIUM);
-    assert_eq!(story.told(), [], "once is enough");
+    assert_eq!(story.told(), [], "it has made its choice");
+    story.leaves(PATIENT).passes(Duration::from_secs(11));
+    assert_eq!(story.told(), [(DOCTOR, Av1, SitePreference)]);
+    story.joins(PATIENT, &[Vp8, H264]);
+    assert_eq!(story.told(), [(DOCTOR, Vp8, SomebodyLacks)]);
 }
 
 #[test]

@@ -46,27 +46,32 @@ describe("a peer connection", () => {
     expect(sender?.direction).toBe("sendonly");
     expect(sender?.codecs).toEqual(["video/H264", "video/VP8", "video/rtx", "video/AV1"]);
     expect(peer.followCodecs({ ...plan, mid: "7", codecs: ["av1"] })).toBe("unchanged");
+    const codecs = [{ mimeType: "video/H264", clockRate: 90_000, payloadType: 102 }];
+    if (sender !== undefined) sender.sender.parameters = { ...sender.sender.parameters, codecs };
+    expect(peer.followCodecs({ ...plan, codecs: ["av1", "h264"] })).toBe("unchanged");
   });
 
-  it("sends layers in place of encodings, and the other way round, in a media description of its own", async () => {
+  it("sends layers in place of encodings only where nothing else is left, in a media description of its own", async () => {
     const { peer, connection } = story();
     const camera = fakeTrack("video");
     peer.publish("camera", camera);
     await peer.createOffer("continue");
     const plan = { track: "mine", mid: "0", reason: "site_preference" } as const;
-    expect(peer.followCodecs({ ...plan, codecs: ["av1", "vp8"] })).toBe("offer_needed");
+    expect(peer.followCodecs({ ...plan, codecs: ["av1", "vp8", "vp9"] })).toBe("offer_needed");
+    const [first] = connection.transceivers;
+    expect([first?.direction, first?.codecs[0]]).toEqual(["sendonly", "video/VP8"]);
+    expect(peer.followCodecs({ ...plan, codecs: ["av1"] })).toBe("offer_needed");
     const offer = await peer.createOffer("continue");
     expect(offer?.tracks).toEqual([{ mid: "2", source: "camera" }]);
-    const [first, , second] = connection.transceivers;
-    expect(first?.direction).toBe("stopped");
+    const second = connection.transceivers[2];
+    expect([first?.direction, first?.sender.track]).toEqual(["inactive", null]);
     expect(second?.sender.track).toBe(camera);
     expect(second?.sender.parameters.encodings).toMatchObject([{ scalabilityMode: "L3T3_KEY" }]);
-    // The camera is off when the codec changes back: it comes back in the shape of the codec of then.
+    // The camera is off when layers will not do any more: it comes back in encodings.
     peer.silence("camera");
     expect(peer.followCodecs({ ...plan, mid: "2", codecs: ["vp8"] })).toBe("offer_needed");
     expect(connection.transceivers).toHaveLength(3);
     expect(peer.publish("camera", camera)).toBe("offer_needed");
-    expect(second?.direction).toBe("stopped");
     expect(connection.transceivers[3]?.sender.parameters.encodings).toHaveLength(3);
   });
 

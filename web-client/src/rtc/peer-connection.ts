@@ -13,7 +13,7 @@ import type {
 } from "../protocol/messages.js";
 import { withSendingParameters, type VoiceRedundancy } from "./answer-parameters.js";
 import type { Negotiable, OfferKind } from "./negotiation.js";
-import { chosenCodec, hasSpatialLayers, preferredCodecs, sendEncodings } from "./send-encodings.js";
+import { chosenCodec, hasCodec, hasSpatialLayers, preferredCodecs, sendEncodings } from "./send-encodings.js";
 import { planned, voiced } from "./uplink-plan.js";
 
 /** What a peer connection needs of the browser. */
@@ -92,15 +92,15 @@ export class PeerConnection implements Negotiable {
       });
       return "replaced";
     }
-    sending?.transceiver.stop();
+    if (sending !== undefined) end(sending);
     this.#begin(source, track);
     return "offer_needed";
   }
 
   /**
-   * Sends a camera or screen in the first of these codecs that the browser has, from the next answer on; says whether
-   * an offer is needed. Encodings cannot become layers of one stream, nor the other way round: then the picture goes
-   * on in a media description of its own, as another track.
+   * Sends a camera or screen in the first of these codecs that fits its encodings, from the next answer on; says
+   * whether an offer is needed. Only where none fits does the picture go on in other encodings: as another track, in a
+   * media description of its own, which nobody gets back.
    */
   followCodecs({ mid, codecs }: CodecPlan): "offer_needed" | "unchanged" {
     const source = this.sourceOf(mid);
@@ -112,8 +112,10 @@ export class PeerConnection implements Negotiable {
       this.publish(source, track);
       return "offer_needed";
     }
-    this.#preferCodecs(sending.transceiver);
-    return "offer_needed";
+    this.#preferCodecs(source, sending);
+    const [wanted] = source === "camera" ? this.#fitting(sending) : codecs;
+    const [sent] = sending.transceiver.sender.getParameters().codecs;
+    return wanted !== undefined && sent !== undefined && hasCodec([sent], wanted) ? "unchanged" : "offer_needed";
   }
 
   /** Sends nothing of a source until it is published again. */
@@ -222,22 +224,26 @@ export class PeerConnection implements Negotiable {
 
   #begin(source: TrackSource, track: MediaStreamTrack): void {
     const transceiver = this.#addSender(source, track);
-    if (source === "camera") this.#preferCodecs(transceiver);
-    const shape = source === "camera" ? this.#shape() : "streams";
-    const untold = { track: null, plan: null, maxBitrate: null, applies: "idle" } as const;
-    this.#sendingBySource.set(source, { transceiver, shape, ...untold });
+    const shape = source === "camera" ? shapeOf(chosenCodec(this.#rtc.videoCodecs(), this.#videoCodecs)) : "streams";
+    const sending: Sending = { transceiver, shape, track: null, plan: null, maxBitrate: null, applies: "idle" };
+    if (source === "camera") this.#preferCodecs(source, sending);
+    this.#sendingBySource.set(source, sending);
   }
 
-  #isOutgrown(source: TrackSource, { shape }: Sending): boolean {
-    return source === "camera" && shape !== this.#shape();
+  #isOutgrown(source: TrackSource, sending: Sending): boolean {
+    return source === "camera" && this.#fitting(sending).length === 0;
   }
 
-  #shape(): Shape {
-    return hasSpatialLayers(chosenCodec(this.#rtc.videoCodecs(), this.#videoCodecs)) ? "layers" : "streams";
+  /** The codecs that everybody can decode, this browser encode, and the encodings carry. */
+  #fitting({ shape }: Sending): VideoCodec[] {
+    const own = this.#rtc.videoCodecs();
+    return this.#videoCodecs.filter((codec) => shapeOf(codec) === shape && hasCodec(own, codec));
   }
 
-  #preferCodecs(transceiver: RTCRtpTransceiver): void {
-    setCodecPreferences(transceiver, preferredCodecs(this.#rtc.videoCodecs(), this.#videoCodecs));
+  #preferCodecs(source: TrackSource, sending: Sending): void {
+    const first = source === "camera" ? this.#fitting(sending) : [];
+    const order = new Set([...first, ...this.#videoCodecs]);
+    setCodecPreferences(sending.transceiver, preferredCodecs(this.#rtc.videoCodecs(), [...order]));
   }
 
   #addSender(source: TrackSource, track: MediaStreamTrack): RTCRtpTransceiver {
@@ -286,6 +292,16 @@ export class PeerConnection implements Negotiable {
       if (next !== null) await transceiver.sender.setParameters(next).catch(() => undefined);
     });
   }
+}
+
+function shapeOf(codec: VideoCodec): Shape {
+  return hasSpatialLayers(codec) ? "layers" : "streams";
+}
+
+/** Chromium would use the media description of a stopped transceiver again, which cannot carry encodings: it stays idle. */
+function end({ transceiver }: Sending): void {
+  transceiver.direction = "inactive";
+  void transceiver.sender.replaceTrack(null);
 }
 
 function nextParameters({ plan, maxBitrate, transceiver }: Sending): RTCRtpSendParameters | null {

@@ -66,7 +66,12 @@ export function chosenCodec(
   codecs: readonly { readonly mimeType: string }[],
   preference: readonly VideoCodec[],
 ): VideoCodec {
-  return preference.find((wanted) => codecs.some((codec) => isOf(codec, wanted))) ?? "vp8";
+  return preference.find((wanted) => hasCodec(codecs, wanted)) ?? "vp8";
+}
+
+/** Whether a codec is among those of the browser. */
+export function hasCodec(codecs: readonly { readonly mimeType: string }[], wanted: VideoCodec): boolean {
+  return codecs.some((codec) => isOf(codec, wanted));
 }
 
 /** The codecs in the order of the preference. What carries repairs stays behind them. */

@@ -65,11 +65,6 @@ export class FakeTransceiver {
     this.sender = new FakeSender(track, encodings);
   }
 
-  stop(): void {
-    this.direction = "stopped";
-    this.sender.track = null;
-  }
-
   setCodecPreferences(codecs: RTCRtpCodec[]): void {
     this.codecs = codecs.map((codec) => codec.mimeType);
   }

@@ -49,12 +49,12 @@ struct Picture {
 }
 
 /// Why a publisher is asked to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
-    /// Somebody cannot decode what it sends.
-    Must,
     /// The site likes the other codec better.
     May,
+    /// Somebody cannot decode what it sends.
+    Must,
 }
 
 /// What a publisher is to be asked for.
@@ -141,15 +141,16 @@ impl RoomCodecs {
             let codecs: Vec<VideoCodec> =
                 choice.codecs.iter().copied().filter(|codec| sendable.has(*codec)).collect();
             let wanted = *codecs.first()?;
-            let need = picture.need(wanted, &codecs);
-            let asked = need.map(|need| (wanted, need));
-            let is_new = asked != picture.asked;
-            picture.asked = asked;
-            (is_new && asked.is_some()).then(|| Request {
-                track: picture.track,
-                codecs,
-                reason: choice.reason,
-            })
+            let Some(need) = picture.need(wanted, &codecs) else {
+                picture.asked = None;
+                return None;
+            };
+            // Who was asked for the same because it had to change has made its choice.
+            if picture.asked.is_some_and(|(codec, before)| codec == wanted && before >= need) {
+                return None;
+            }
+            picture.asked = Some((wanted, need));
+            Some(Request { track: picture.track, codecs, reason: choice.reason })
         })
     }
 }

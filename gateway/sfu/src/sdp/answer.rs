@@ -367,6 +367,7 @@ mod tests {
         lacks(&section(&text, "2").join("\n"), "FID");
         has(&section(&text, "5"), "a=inactive");
         has(&section(&text, "1"), "a=inactive");
+        has(&section(&text, "1"), "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id");
         let directions: Vec<&GatewayDirection> =
             negotiated.media.iter().map(|media| &media.direction).collect();
         assert_eq!(directions[2], &GatewayDirection::Send { ssrc: Ssrc(10), rtx_ssrc: None });

@@ -212,7 +212,9 @@ fn agreed_codecs(offered: &MediaDescription, plan: LinePlan, kind: MediaKind) ->
 fn is_wanted(extension: HeaderExtension, offered: &MediaDescription, direction: &GatewayDirection) -> bool {
     match extension {
         HeaderExtension::Rid | HeaderExtension::RepairedRid => {
-            matches!(direction, GatewayDirection::Receive { rids, .. } if !rids.is_empty())
+            // Also where it has no encodings yet: Chromium never again offers an extension that was not agreed on, and
+            // refuses simulcast without this one.
+            !matches!(direction, GatewayDirection::Send { .. })
         }
         HeaderExtension::AbsSendTime => offered.extensions.id(HeaderExtension::TransportSequence).is_none(),
         HeaderExtension::Mid
