@@ -15,6 +15,7 @@ use crate::congestion::{
 };
 use crate::counters::{Counters, DropReason};
 use crate::forward::layer_switch::Descent;
+use crate::forward::packet_store::StoredPacket;
 use crate::forward::subscription::{Arrival, Departure, Subscription, SubscriptionIndex, Withheld};
 use crate::forward::track::Track;
 use crate::limits::MAX_DATAGRAM;
@@ -215,8 +216,8 @@ impl Egress {
                 counters.drop_one(DropReason::RetransmissionBudget);
                 continue;
             }
-            let Some((_, payload)) = track.stored(record.encoding, record.source_sequence) else { continue };
-            let size = wire_size(subscription.plain_size(payload.len() + 2));
+            let Some(packet) = track.stored(record.encoding, record.source_sequence) else { continue };
+            let size = wire_size(subscription.plain_size(packet.payload.len() + 2));
             let resend = Resend {
                 first_sent: record.first_sent,
                 last_sent: record.last_sent,
@@ -382,12 +383,11 @@ impl Egress {
         outlet: &mut Outlet<'_>,
     ) {
         let Some((subscription, track)) = subscribed(&mut self.subscriptions, index, tracks) else { return };
-        let Some((notes, payload)) = track.stored(departure.encoding, departure.source_sequence) else {
-            return;
-        };
+        let Some(packet) = track.stored(departure.encoding, departure.source_sequence) else { return };
+        let StoredPacket { notes, payload, .. } = packet;
         let repeats = subscription.repeats(track, departure.encoding, (notes.timestamp, payload.len()));
         let write = |subscription: &mut Subscription, out: &mut Vec<u8>| {
-            Some(subscription.write(now, departure, (notes, payload), &repeats, out))
+            Some(subscription.write(now, departure, packet, &repeats, out))
         };
         let stamp = Stamp { now, epoch: self.epoch, release };
         let sealed = seal(&mut self.congestion, stamp, subscription, Stream::Media, outlet, write);
@@ -411,9 +411,9 @@ impl Egress {
     ) {
         let Some((subscription, track)) = subscribed(&mut self.subscriptions, index, tracks) else { return };
         let Some(record) = subscription.sent(sequence).copied() else { return };
-        let Some((notes, payload)) = track.stored(record.encoding, record.source_sequence) else { return };
+        let Some(packet) = track.stored(record.encoding, record.source_sequence) else { return };
         let write = |subscription: &mut Subscription, out: &mut Vec<u8>| {
-            subscription.write_again(record, notes, payload, out)
+            subscription.write_again(record, packet, out)
         };
         let stamp = Stamp { now, epoch: self.epoch, release };
         if let Some(Sealed { size, .. }) =

@@ -7,7 +7,7 @@ use protocol::track::MediaKind;
 
 use crate::forward::layer_meter::{LayerMeter, LayerRates};
 use crate::forward::media_clock::MediaClock;
-use crate::forward::packet_store::{AUDIO_CAPACITY, PacketNotes, PacketStore, VIDEO_CAPACITY};
+use crate::forward::packet_store::{AUDIO_CAPACITY, PacketNotes, PacketStore, StoredPacket, VIDEO_CAPACITY};
 use crate::forward::spatial_layers::{FramePart, SpatialLayers};
 use crate::forward::subscription::Arrival;
 use crate::rtcp::{KeyFrameRequester, NackGenerator, Reception};
@@ -132,9 +132,7 @@ impl Encoding {
             return Ok(None);
         }
         let mut layer = describe(codec, payload, header.marker())?;
-        // VP8 says by itself what can be left out; of H.264 no layers are told apart.
-        let descriptor = values.dependency_descriptor.filter(|_| matches!(codec, Codec::Vp9 | Codec::Av1));
-        self.place_in_layers(descriptor, &mut layer);
+        self.place_in_layers(codec, values.dependency_descriptor, &mut layer);
         if let Some(resolution) = layer.resolution {
             self.height = Some(resolution.height.min(resolution.width));
         }
@@ -160,10 +158,11 @@ impl Encoding {
             picture: layer.picture,
             audio_level: values.audio_level,
             video_orientation: values.video_orientation,
-            dependency_descriptor: Vec::new(),
         };
-        // Each encoding of simulcast counts its frames by itself: a subscriber that changes over would be misled.
-        let descriptor = descriptor.filter(|_| self.rid.is_none());
+        // Each encoding of simulcast counts its frames by itself: a subscriber that changes over would be misled. What
+        // leaves of VP8 and H.264 has no gaps, so that a decoder needs no descriptor of them.
+        let is_layered = self.rid.is_none() && matches!(codec, Codec::Vp9 | Codec::Av1);
+        let descriptor = values.dependency_descriptor.filter(|_| is_layered);
         self.store.insert(notes, descriptor.unwrap_or_default(), payload);
         Ok(Some(Arrival {
             encoding: self.index,
@@ -203,13 +202,20 @@ impl Encoding {
         (sequence, timestamp): (SeqNo, u32),
         payload: &RedundantPayload<'a>,
     ) -> [Option<Earlier<'a>>; MAX_EARLIER] {
-        let timestamp_of = |sequence| self.store.get(sequence).map(|(notes, _)| notes.timestamp);
+        let timestamp_of = |sequence| self.store.get(sequence).map(|packet| packet.notes.timestamp);
         recoverable(payload, (self.unwrapper.peek(sequence), timestamp), timestamp_of)
     }
 
     /// Finds the place of a frame among the layers of its stream.
-    fn place_in_layers(&mut self, descriptor: Option<&[u8]>, layer: &mut LayerInfo) {
+    fn place_in_layers(&mut self, codec: Codec, descriptor: Option<&[u8]>, layer: &mut LayerInfo) {
+        let descriptor = descriptor.filter(|_| match codec {
+            Codec::Vp9 | Codec::Av1 | Codec::H264(_) => true,
+            // It says by itself what can be left out.
+            Codec::Vp8 => false,
+            Codec::Opus | Codec::Red => false,
+        });
         match descriptor.map(|descriptor| FrameDependency::read(descriptor, &mut self.dependencies)) {
+            Some(Ok(frame)) if matches!(codec, Codec::H264(_)) => frame.describe_temporal(layer),
             Some(Ok(frame)) => frame.describe(self.dependencies.as_deref(), layer),
             // Whoever receives the stream at all gets what cannot be told apart.
             Some(Err(_)) => layer.spatial = self.spatial.as_ref().map(|layers| layers.unknown_frame()),
@@ -226,7 +232,7 @@ impl Encoding {
     }
 
     /// A packet that is kept.
-    pub(crate) fn stored(&self, sequence: u64) -> Option<(&PacketNotes, &[u8])> {
+    pub(crate) fn stored(&self, sequence: u64) -> Option<StoredPacket<'_>> {
         self.store.get(sequence)
     }
 

@@ -7,7 +7,7 @@ use protocol::id::ParticipantId;
 use protocol::track::MediaKind;
 
 use crate::forward::layer_switch::{Decision, Descent, Layer, LayerMark, LayerSwitch};
-use crate::forward::packet_store::PacketNotes;
+use crate::forward::packet_store::{PacketNotes, StoredPacket};
 use crate::forward::rewriter::{PictureIds, Rewriter, Rewritten, StreamMark};
 use crate::forward::sent_history::{SentHistory, SentRecord};
 use crate::forward::track::Track;
@@ -309,7 +309,7 @@ impl Subscription {
         let voice = self.voice.as_ref().filter(|voice| voice.redundancy > Redundancy::None);
         let Some(voice) = voice.filter(|_| self.is_redundancy_agreed()) else { return Repeats::default() };
         let before = voice.left().map(|left| {
-            let (notes, payload) = track.stored(encoding, left?)?;
+            let StoredPacket { notes, payload, .. } = track.stored(encoding, left?)?;
             Some((notes.timestamp, payload))
         });
         Repeats::gather(voice.redundancy, (timestamp, own), before)
@@ -325,20 +325,21 @@ impl Subscription {
         &mut self,
         now: Instant,
         departure: Departure,
-        (notes, payload): (&PacketNotes, &[u8]),
+        packet: StoredPacket<'_>,
         repeats: &Repeats<'_>,
         out: &mut Vec<u8>,
     ) -> WrittenHeader {
         let Departure { numbers, marker, .. } = departure;
+        let StoredPacket { notes, payload, .. } = packet;
         let redundant = self.payload_type(Codec::Red).filter(|_| repeats.count() > 0);
         let payload_type = redundant.unwrap_or(departure.payload_type);
-        let header = self.write_header(Departure { payload_type, ..departure }, notes, out);
+        let header = self.write_header(Departure { payload_type, ..departure }, packet, out);
         let payload_at = out.len();
         match redundant {
             Some(_) => repeats.write(out, departure.payload_type, payload),
             None => out.extend_from_slice(payload),
         }
-        write_picture(&mut out[payload_at..], notes, numbers);
+        write_picture(&mut out[payload_at..], &notes, numbers);
         self.totals.packets = self.totals.packets.wrapping_add(1);
         self.totals.octets = self.totals.octets.wrapping_add((out.len() - payload_at) as u32);
         if numbers.sequence.wrapping_sub(self.last_released).cast_signed() > 0 {
@@ -362,7 +363,12 @@ impl Subscription {
         header
     }
 
-    fn write_header(&self, departure: Departure, notes: &PacketNotes, out: &mut Vec<u8>) -> WrittenHeader {
+    fn write_header(
+        &self,
+        departure: Departure,
+        packet: StoredPacket<'_>,
+        out: &mut Vec<u8>,
+    ) -> WrittenHeader {
         let Departure { payload_type, marker, numbers, .. } = departure;
         let fixed = FixedHeader {
             pt: payload_type,
@@ -372,9 +378,9 @@ impl Subscription {
             ssrc: self.line.ssrc,
         };
         let copied = CopiedExtensions {
-            audio_level: notes.audio_level,
-            video_orientation: notes.video_orientation,
-            dependency_descriptor: descriptor_of(notes),
+            audio_level: packet.notes.audio_level,
+            video_orientation: packet.notes.video_orientation,
+            dependency_descriptor: packet.descriptor,
         };
         self.template.write(out, fixed, &copied)
     }
@@ -389,15 +395,15 @@ impl Subscription {
     pub(crate) fn write_again(
         &mut self,
         record: SentRecord,
-        notes: &PacketNotes,
-        payload: &[u8],
+        packet: StoredPacket<'_>,
         out: &mut Vec<u8>,
     ) -> Option<WrittenHeader> {
+        let StoredPacket { notes, descriptor, payload } = packet;
         let fixed = self.rtx_header(record.codec, record.marker, record.timestamp)?;
         let copied = CopiedExtensions {
             audio_level: None,
             video_orientation: notes.video_orientation,
-            dependency_descriptor: descriptor_of(notes),
+            dependency_descriptor: descriptor,
         };
         let header = self.template.write(out, fixed, &copied);
         out.extend_from_slice(&record.sequence.to_be_bytes());
@@ -409,7 +415,7 @@ impl Subscription {
             picture_id: record.picture_id,
             tl0_pic_idx: record.tl0_pic_idx,
         };
-        write_picture(&mut out[payload_at..], notes, numbers);
+        write_picture(&mut out[payload_at..], &notes, numbers);
         Some(header)
     }
 
@@ -472,12 +478,11 @@ impl Subscription {
     }
 }
 
-fn descriptor_of(notes: &PacketNotes) -> Option<&[u8]> {
-    let descriptor = notes.dependency_descriptor.as_slice();
-    (!descriptor.is_empty()).then_some(descriptor)
-}
-
 /// Puts the subscriber's own picture numbers into the copy of a payload.
 fn write_picture(payload: &mut [u8], notes: &PacketNotes, numbers: Rewritten) {
     notes.picture.write(payload, numbers.picture_id, numbers.tl0_pic_idx);
 }
+
+#[cfg(test)]
+#[path = "subscription_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use protocol::track::{MediaKind, TrackSource};
 use crate::directory::ParticipantIndex;
 use crate::forward::encoding::Encoding;
 use crate::forward::layer_meter::LayerRates;
-use crate::forward::packet_store::PacketNotes;
+use crate::forward::packet_store::StoredPacket;
 use crate::forward::subscription::SubscriptionIndex;
 use crate::sdp::{Codec, Rid};
 
@@ -81,7 +81,7 @@ impl Track {
     }
 
     /// A packet that is kept.
-    pub(crate) fn stored(&self, encoding: u8, sequence: u64) -> Option<(&PacketNotes, &[u8])> {
+    pub(crate) fn stored(&self, encoding: u8, sequence: u64) -> Option<StoredPacket<'_>> {
         self.encodings.get(usize::from(encoding))?.stored(sequence)
     }
 

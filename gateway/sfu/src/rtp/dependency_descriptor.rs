@@ -140,6 +140,15 @@ impl FrameDependency {
         })
     }
 
+    /// Adds the temporal layer, which the payload of H.264 does not say. Where its key frames begin the payload knows:
+    /// with their parameters.
+    pub(crate) fn describe_temporal(&self, info: &mut LayerInfo) {
+        info.frame_start |= self.starts_frame;
+        info.frame_end |= self.ends_frame;
+        info.temporal = Some(self.temporal);
+        info.opens_upper = self.opens_upper;
+    }
+
     /// Puts what the descriptor says in place of what the payload says.
     pub(crate) fn describe(&self, structure: Option<&DependencyStructure>, info: &mut LayerInfo) {
         info.frame_start = self.starts_frame;
