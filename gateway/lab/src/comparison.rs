@@ -4,11 +4,12 @@
 use protocol::quality::AdaptationPolicy;
 use report::results::{Row, Target};
 
-use crate::metrics::{Figure, Figures};
+use crate::metrics::Figure;
 use crate::plan::{Group, Plan, policy_name};
+use crate::summary::Summary;
 
-/// A pair counts as one whose classes permit HD where they do so for this share of the call: 4G, and what is
-/// below it, is kept below HD on purpose, whatever it carries.
+/// A pair counts as one whose classes permit HD where they do so for this share of the call: the policy keeps
+/// 4G below HD except beside 5G, and what is below 4G always, whatever they carry.
 const PERMITTING_SHARE: f64 = 0.5;
 
 /// What pairs are compared over.
@@ -24,18 +25,16 @@ const SCOPES: [Scope; 4] = [
     Scope { name: "driving traces on 5G", groups: &[Group::DrivingOn5g] },
 ];
 
-/// The rows of all comparisons; `figures` gives those of all plans that it is asked for, under a policy.
-pub(crate) fn rows(figures: &dyn Fn(&dyn Fn(&Plan) -> bool, AdaptationPolicy) -> Figures) -> Vec<Row> {
-    SCOPES.iter().flat_map(|scope| of_scope(scope, figures)).collect()
+/// The rows of all comparisons.
+pub(crate) fn rows(summary: &Summary, plans: &[Plan]) -> Vec<Row> {
+    SCOPES.iter().flat_map(|scope| of_scope(scope, summary, plans)).collect()
 }
 
-fn of_scope(
-    scope: &Scope,
-    figures: &dyn Fn(&dyn Fn(&Plan) -> bool, AdaptationPolicy) -> Figures,
-) -> Vec<Row> {
+fn of_scope(scope: &Scope, summary: &Summary, plans: &[Plan]) -> Vec<Row> {
+    let figures = |is_in: &dyn Fn(&Plan) -> bool, policy| summary.merged(plans, is_in, policy);
     let is_in = |plan: &Plan| scope.groups.contains(&plan.group);
     let permits =
-        |plan: &Plan| is_in(plan) && plan.hd_grade_share.is_some_and(|share| share >= PERMITTING_SHARE);
+        |plan: &Plan| is_in(plan) && plan.hd_permitted_share.is_some_and(|share| share >= PERMITTING_SHARE);
     let (all, name) = (format!("virtual {}", scope.name), scope.name);
     let permitting = format!("virtual {name} whose classes permit HD");
     let ratio = |of: &str, is_in: &dyn Fn(&Plan) -> bool, what: &str, figure, other, target: Target| {
@@ -80,20 +79,23 @@ fn round(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Figures;
+    use AdaptationPolicy::{BandwidthOnly, TwoLoop};
 
     #[test]
     fn pairs_that_are_kept_below_hd_count_among_all_and_not_among_those_that_are_permitted() {
-        let plan = |share: f64| Plan::new("", Group::DrivingTraces, |story| story).on_hd_grade_for(share);
-        // (HD-grade share, HD under ours, HD under the yardstick)
-        let pairs = [(plan(1.0), 80.0, 80.0), (plan(0.1), 0.0, 80.0)];
-        let figures = |is_in: &dyn Fn(&Plan) -> bool, policy: AdaptationPolicy| {
+        let plan = |share: f64| Plan::new("", Group::DrivingTraces, |story| story).permitting_hd_for(share);
+        let plans = [plan(1.0), plan(0.1)];
+        let mut summary = Summary::default();
+        // (plan, policy, HD)
+        let runs =
+            [(0, TwoLoop, 80.0), (1, TwoLoop, 0.0), (0, BandwidthOnly, 80.0), (1, BandwidthOnly, 80.0)];
+        for (plan, policy, hd) in runs {
             let mut figures = Figures::default();
-            for (_, ours, theirs) in pairs.iter().filter(|(plan, ..)| is_in(plan)) {
-                figures.note(Figure::Hd, if policy == AdaptationPolicy::TwoLoop { *ours } else { *theirs });
-            }
-            figures
-        };
-        let rows = rows(&figures);
+            figures.note(Figure::Hd, hd);
+            summary.add(plan, policy, &figures);
+        }
+        let rows = rows(&summary, &plans);
         let value = |what: &str| rows.iter().find(|row| row.what == what).map(|row| (row.value, row.met));
         let all = "virtual driving traces: HD time, two-loop over bandwidth-only";
         let permitting =

@@ -58,7 +58,7 @@ fn section(command: &str, tables: &[String], rows: &[Row]) -> String {
          Traces are named uplink-x-downlink; `made-` are those of `loadtest/traces`, `real-` those of `TRACES_DIR`. Of a trace \
          of more than 180 s, the part of that length is run that is most like the whole: in how much of it 100, 500, 1000 and \
          2500 kbit/s fit, in its classes, and in how often they change. `-5g-` are parts of 120 s that are on 5G for 80 % or more. \
-         Pairs whose classes permit HD are those that are on HD-grade networks at both ends for half of the call or more.\n\n\
+         Pairs whose classes permit HD are those where the policy, in `equivalent` mode, does so for half of the call or more; it keeps 4G below HD except beside 5G, and what is below 4G always.\n\n\
          {}### Targets\n\nOf the first policy, `two-loop`; **bold** misses.\n\n| figure | value | target |\n|---|---|---|\n{}\n\
          ### What the columns mean\n\n| column | name in `lab.json` | is | of several runs |\n|---|---|---|---|\n{}{END}",
         machine(),

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use link::CapacityTrace;
+use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
 use protocol::quality::{AdaptationPolicy, HdMode};
+use protocol::track::TrackSource;
+use sfu::adapt::policy;
 
 use crate::recording::Recording;
 use crate::scenario::Scenario;
@@ -67,8 +70,8 @@ pub struct Plan {
     pub judged: Vec<(String, String)>,
     /// The flows share one link as equals, until then.
     pub equals_until: Option<Duration>,
-    /// The share of the time in which both ends of a pair of traces are on networks that HD is permitted on.
-    pub hd_grade_share: Option<f64>,
+    /// The share of the time in which HD is permitted between the networks of a pair of traces.
+    pub hd_permitted_share: Option<f64>,
     act: Act,
 }
 
@@ -86,7 +89,7 @@ impl Plan {
             rise: None,
             judged: vec![("doctor".to_owned(), "patient".to_owned())],
             equals_until: None,
-            hd_grade_share: None,
+            hd_permitted_share: None,
             act: Box::new(act),
         }
     }
@@ -119,10 +122,10 @@ impl Plan {
         self
     }
 
-    /// Both ends are on networks that HD is permitted on for that share of the time.
+    /// HD is permitted between the networks of the two for that share of the time.
     #[must_use]
-    pub fn on_hd_grade_for(mut self, share: f64) -> Self {
-        self.hd_grade_share = Some(share);
+    pub fn permitting_hd_for(mut self, share: f64) -> Self {
+        self.hd_permitted_share = Some(share);
         self
     }
 
@@ -136,17 +139,17 @@ impl Plan {
 /// The mode that all scenarios run in.
 const MODE: HdMode = HdMode::Equivalent;
 
-/// Whether that mode permits HD between two on such a network.
+/// Whether that mode counts such a network as good enough for HD.
 #[must_use]
 pub const fn is_hd_grade(class: NetworkClass) -> bool {
-    match class {
-        NetworkClass::FiveG | NetworkClass::Wired | NetworkClass::Wifi => true,
-        NetworkClass::FourG
-        | NetworkClass::ThreeG
-        | NetworkClass::TwoG
-        | NetworkClass::Cell
-        | NetworkClass::Unknown => false,
-    }
+    policy::hd_grade(MODE, class)
+}
+
+/// The most that a camera is ever shown with between two such networks, whatever they carry.
+#[must_use]
+pub fn highest_rung(publisher: NetworkClass, subscriber: NetworkClass) -> Rung {
+    let cap = policy::cap(MODE, TrackSource::Camera, publisher, subscriber);
+    cap.rung.max(cap.sustained)
 }
 
 /// A capacity schedule: seconds and kbit/s, until a second.

@@ -47,7 +47,12 @@ impl Summary {
     }
 
     /// The figures of those plans under a policy.
-    fn merged(&self, plans: &[Plan], is_in: &dyn Fn(&Plan) -> bool, policy: AdaptationPolicy) -> Figures {
+    pub(crate) fn merged(
+        &self,
+        plans: &[Plan],
+        is_in: &dyn Fn(&Plan) -> bool,
+        policy: AdaptationPolicy,
+    ) -> Figures {
         let mut all = Figures::default();
         let of_policy = self.figures.iter().filter(|((_, other), _)| *other == place(policy));
         for (_, figures) in of_policy.filter(|((plan, _), _)| is_in(&plans[*plan])) {
@@ -75,11 +80,11 @@ impl Summary {
         for group in Group::ALL {
             for (policy, figures) in self.group_figures(plans, group) {
                 for (figure, target) in targets_of(group) {
-                    rows.extend(row(&format!("all {}", group.title()), policy, *figure, &figures, *target));
+                    rows.extend(row(&format!("all {}", group.title()), policy, figure, &figures, target));
                 }
             }
         }
-        rows.extend(comparison::rows(&|is_in, policy| self.merged(plans, is_in, policy)));
+        rows.extend(comparison::rows(self, plans));
         rows
     }
 }

@@ -57,6 +57,12 @@ impl LinkSettings {
         Self::default().capacity(Bitrate::mbps(100)).delay(millis(8)).queue(millis(100))
     }
 
+    /// What rivals were measured on: 30 ms, a queue of 250 ms, as much as is said.
+    #[must_use]
+    pub fn narrow(capacity: impl Into<Capacity>) -> Self {
+        Self::default().capacity(capacity).delay(millis(30)).queue(millis(250))
+    }
+
     /// Home Wi-Fi: 40 Mbit/s, 8 ms ± 3 ms, few losses but in bursts, a router's 256 KiB queue.
     #[must_use]
     pub fn wifi() -> Self {

@@ -59,14 +59,7 @@ fn bidirectional() -> Plan {
         let link = |trace: CapacityTrace| narrow().delay(ms(50)).capacity(trace);
         let forward = schedule(&[(0.0, 2_000), (20.0, 1_000), (40.0, 500), (60.0, 2_000)], 100.0);
         let backward = schedule(&[(0.0, 2_000), (35.0, 800), (70.0, 2_000)], 100.0);
-        story
-            .participant("doctor")
-            .on(Link::wired())
-            .class(Wired)
-            .participant("patient")
-            .on_links(link(backward), link(forward))
-            .class(Wired)
-            .run_for(secs(100))
+        story.consult(Wired, Link::wired(), (link(backward), link(forward))).run_for(secs(100))
     };
     let mut plan = plan("5.3-bidirectional", act).rise(60);
     plan.judged.push(("patient".to_owned(), "doctor".to_owned()));

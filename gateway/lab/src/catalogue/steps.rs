@@ -5,18 +5,11 @@ use link::CapacityTrace;
 use protocol::network_class::NetworkClass::Wired;
 
 use crate::plan::{Group, Plan, schedule};
-use crate::scenario::{Link, Scenario, ms, secs};
+use crate::scenario::{Link, Scenario, mbps, secs};
 
 fn call(story: Scenario, downlink: CapacityTrace, seconds: u64) -> Scenario {
-    let link = Link::wired().delay(ms(30)).queue(ms(250));
-    story
-        .participant("doctor")
-        .on(Link::wired())
-        .class(Wired)
-        .participant("patient")
-        .on_links(link.clone(), link.capacity(downlink))
-        .class(Wired)
-        .run_for(secs(seconds))
+    let links = (Link::narrow(mbps(100)), Link::narrow(downlink));
+    story.consult(Wired, Link::wired(), links).run_for(secs(seconds))
 }
 
 fn step(name: &str, steps: &'static [(f64, u64)], seconds: u64) -> Plan {

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use link::CapacityTrace;
+use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
 
 use super::named_trace::{NamedTrace, measured};
-use crate::plan::{Group, Plan, is_hd_grade};
+use crate::plan::{Group, Plan, highest_rung};
 use crate::scenario::{Scenario, mbps, secs};
 
 /// Enters on the network of a trace, in one direction.
@@ -51,18 +52,20 @@ fn call(story: Scenario, uplink: &NamedTrace, downlink: &NamedTrace) -> Scenario
     story.run_for(length.saturating_sub(now).max(secs(1)))
 }
 
-/// How much of the call both are on networks that HD is permitted on.
-fn hd_grade_share(uplink: &NamedTrace, downlink: &NamedTrace) -> f64 {
+/// How much of the call HD is permitted between the networks of the two.
+fn hd_permitted_share(uplink: &NamedTrace, downlink: &NamedTrace) -> f64 {
     let count = length_of(uplink, downlink).as_secs().max(1);
-    let is_grade =
-        |second: &u64| [uplink, downlink].iter().all(|trace| is_hd_grade(trace.class_at(secs(*second))));
-    (0..count).filter(is_grade).count() as f64 / count as f64
+    let is_permitted = |second: &u64| {
+        let at = secs(*second);
+        highest_rung(uplink.class_at(at), downlink.class_at(at)) >= Rung::P720
+    };
+    (0..count).filter(is_permitted).count() as f64 / count as f64
 }
 
 fn plan(name: String, group: Group, uplink: &NamedTrace, downlink: &NamedTrace) -> Plan {
-    let share = hd_grade_share(uplink, downlink);
+    let share = hd_permitted_share(uplink, downlink);
     let (uplink, downlink) = (uplink.clone(), downlink.clone());
-    Plan::new(name, group, move |story| call(story, &uplink, &downlink)).on_hd_grade_for(share)
+    Plan::new(name, group, move |story| call(story, &uplink, &downlink)).permitting_hd_for(share)
 }
 
 /// Every trace as a downlink under a wired publisher, and with the one before it as the publisher's uplink.
@@ -143,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn a_call_on_4g_is_never_on_hd_grade_networks() {
+    fn hd_is_permitted_while_both_networks_are() {
         let of = |class: &str| {
             let text = format!("time_ms,kbps,class\n0,9000,{class}\n30000,9000,5g\n");
             NamedTrace::parse("drive", &text).expect("a trace")
         };
-        assert!((hd_grade_share(&of("5g"), &of("4g")) - 0.5).abs() < 1e-9);
-        assert!((hd_grade_share(&of("5g"), &of("5g")) - 1.0).abs() < 1e-9);
+        assert!((hd_permitted_share(&of("wired"), &of("4g")) - 0.5).abs() < 1e-9);
+        assert!((hd_permitted_share(&of("wifi"), &of("5g")) - 1.0).abs() < 1e-9);
     }
 }

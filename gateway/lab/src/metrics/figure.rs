@@ -84,7 +84,7 @@ figures! {
     BackToHd: "back to HD", "s", "back s", P95,
         "From the rise that the schedule names to the beginning of the first second of 720 lines with 24 pictures or more. Where it names none: from each second in which both networks are HD-grade and both links carry 2.5 Mbit/s again, for 15 s or until HD is back, where less was shown; no longer than they do.";
     FloorMedian: "back to floor p50", "s", "floor p50", Median,
-        "From the second in which both links carry 1 Mbit/s again to the first picture of 480 lines, where less was shown; no longer than they carry it. 3G and 2G, which are kept below the floor, are left out.";
+        "From the second in which both links carry 1 Mbit/s again to the first picture of 480 lines, where less was shown; no longer than they carry it. Pairs whose classes keep them below it are left out.";
     FloorP95: "back to floor p95", "s", "floor p95", P95,
         "The same, for the slowest in twenty.";
     Switches: "switches", "/min", "switch/min", Mean,

@@ -6,6 +6,7 @@ use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
 
 use super::link_use::DEMAND;
+use crate::plan::highest_rung;
 use crate::recording::{Flow, Frame, LinkSample};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -151,7 +152,7 @@ pub(super) fn back_to_full_hd(flow: &Flow, since: Duration) -> Option<Duration> 
 /// The times it took to come back to the clinical floor: from the second in which both links carry 1 Mbit/s
 /// again while less is shown, to the first picture of 480 lines. Where the links fail again before that,
 /// there is nothing to judge, unless the floor was out of reach for 8 s; a time is no longer than the links carry
-/// the floor. Those on 3G and 2G are kept below it on purpose.
+/// the floor. Where the classes keep a pair below it, there is nothing to come back to.
 pub(super) fn recoveries_to_floor(flow: &Flow) -> Vec<f64> {
     let rates = least_rates(flow);
     let mut recoveries = Vec::new();
@@ -160,9 +161,8 @@ pub(super) fn recoveries_to_floor(flow: &Flow) -> Vec<f64> {
         let from = flow.joined + SECOND * (number as u32 + 1);
         let shown = flow.frames.partition_point(|frame| frame.at < from);
         let is_below = shown.checked_sub(1).is_some_and(|last| flow.frames[last].lines < Rung::P480.lines());
-        let is_kept_below = [&flow.publisher_links, &flow.subscriber_links]
-            .into_iter()
-            .any(|links| network_at(links, from).is_some_and(is_kept_below_floor));
+        let networks = network_at(&flow.publisher_links, from).zip(network_at(&flow.subscriber_links, from));
+        let is_kept_below = networks.is_some_and(|(up, down)| highest_rung(up, down) < Rung::P480);
         if !is_rise || !is_below || is_kept_below {
             continue;
         }
@@ -180,16 +180,4 @@ pub(super) fn recoveries_to_floor(flow: &Flow) -> Vec<f64> {
 /// The network that a participant is on at that instant.
 pub(super) fn network_at(links: &[LinkSample], at: Duration) -> Option<NetworkClass> {
     links.get(links.partition_point(|sample| sample.at < at)).map(|sample| sample.network)
-}
-
-const fn is_kept_below_floor(class: NetworkClass) -> bool {
-    match class {
-        NetworkClass::ThreeG | NetworkClass::TwoG => true,
-        NetworkClass::Wired
-        | NetworkClass::Wifi
-        | NetworkClass::FiveG
-        | NetworkClass::FourG
-        | NetworkClass::Cell
-        | NetworkClass::Unknown => false,
-    }
 }

@@ -1,4 +1,4 @@
-//! What surrounds participants in the lab: links that they share, TCP transfers beside them, radios that
+//! What surrounds participants: the two of a consult and their networks, links that they share, TCP transfers beside them, radios that
 //! change under them, and observers who only watch.
 
 use std::time::Duration;
@@ -13,6 +13,19 @@ use super::tcp_flow::TcpFlow;
 use super::{Scenario, Stage};
 
 impl Scenario {
+    /// A doctor on that link, and a patient on an uplink and a downlink; the operator vouches for the class of
+    /// both networks.
+    #[must_use]
+    pub fn consult(
+        self,
+        class: NetworkClass,
+        doctor: LinkSettings,
+        patient: (LinkSettings, LinkSettings),
+    ) -> Self {
+        let story = self.participant("doctor").on(doctor).class(class);
+        story.participant("patient").on_links(patient.0, patient.1).class(class)
+    }
+
     /// A link for several participants to be [`Self::behind`].
     #[must_use]
     pub fn bottleneck(mut self, name: &str, link: LinkSettings) -> Self {

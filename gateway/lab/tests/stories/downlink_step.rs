@@ -5,19 +5,13 @@ use protocol::network_class::NetworkClass::Wired;
 
 use crate::scenario::{Link, Scenario, hears, is_told_the_truth_of, kbps, mbps, ms, secs, sees};
 
-/// 30 ms each way and a queue of 250 ms, as on the links that rivals were measured on.
 fn downlink(kilobits: u64) -> Link {
-    Link::wired().delay(ms(30)).queue(ms(250)).capacity(kbps(kilobits))
+    Link::narrow(kbps(kilobits))
 }
 
 fn call(seed: u64) -> Scenario {
     Scenario::new(seed)
-        .participant("doctor")
-        .on(Link::wired())
-        .class(Wired)
-        .participant("patient")
-        .on_links(Link::wired().delay(ms(30)), downlink(5_000))
-        .class(Wired)
+        .consult(Wired, Link::wired(), (Link::wired().delay(ms(30)), downlink(5_000)))
         .run_for(secs(10))
         .expect("patient", sees("doctor").at_least(P720))
 }
@@ -67,12 +61,7 @@ fn a_blackout_of_two_seconds_is_over_when_it_is_over() {
 #[test]
 fn a_thin_link_from_the_start_carries_voice_and_a_small_picture() {
     Scenario::new(4)
-        .participant("doctor")
-        .on(Link::wired())
-        .class(Wired)
-        .participant("patient")
-        .on_links(Link::wired(), downlink(300))
-        .class(Wired)
+        .consult(Wired, Link::wired(), (Link::wired(), downlink(300)))
         .run_for(secs(5))
         .run_for(secs(10))
         .expect("patient", hears("doctor").with_gaps_under(ms(60)))
@@ -82,12 +71,7 @@ fn a_thin_link_from_the_start_carries_voice_and_a_small_picture() {
 #[test]
 fn a_publisher_on_a_thin_uplink_is_seen_small() {
     Scenario::new(5)
-        .participant("doctor")
-        .on(Link::wired())
-        .class(Wired)
-        .participant("patient")
-        .on_links(Link::wired().capacity(kbps(600)), Link::wired().capacity(mbps(20)))
-        .class(Wired)
+        .consult(Wired, Link::wired(), (Link::wired().capacity(kbps(600)), Link::wired().capacity(mbps(20))))
         .run_for(secs(5))
         .run_for(secs(10))
         .expect("doctor", hears("patient").with_gaps_under(ms(100)))

@@ -7,13 +7,7 @@ use protocol::quality::{HdMode, HdReason};
 use crate::scenario::{Link, Scenario, hears, is_on, is_told_hd, ms, secs, sees};
 
 fn call_on_5g(seed: u64, mode: HdMode) -> Scenario {
-    Scenario::in_mode(seed, mode)
-        .participant("doctor")
-        .on(Link::nr5g())
-        .class(FiveG)
-        .participant("patient")
-        .on(Link::nr5g())
-        .class(FiveG)
+    Scenario::in_mode(seed, mode).consult(FiveG, Link::nr5g(), (Link::nr5g(), Link::nr5g()))
 }
 
 #[test]

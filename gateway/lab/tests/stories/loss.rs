@@ -7,15 +7,12 @@ use crate::scenario::{Link, Scenario, hears, ms, secs, sees};
 
 fn call_with_loss(seed: u64, share: f64) -> Scenario {
     let lossy = Link::wifi().loss(share);
-    Scenario::new(seed)
-        .participant("doctor")
-        .on(Link::wifi())
-        .class(Wifi)
-        .participant("patient")
-        .on(lossy)
-        .class(Wifi)
-        .run_for(secs(5))
-        .run_for(secs(15))
+    call(seed, (lossy.clone(), lossy))
+}
+
+/// A doctor on a good link, and a patient on these, settled; then the time that is judged.
+fn call(seed: u64, patient: (Link, Link)) -> Scenario {
+    Scenario::new(seed).consult(Wifi, Link::wifi(), patient).run_for(secs(5)).run_for(secs(15))
 }
 
 #[test]
@@ -49,15 +46,7 @@ fn five_percent_leave_a_picture_that_moves() {
 #[test]
 fn ten_percent_toward_a_subscriber_cost_no_lines() {
     for seed in 3..8 {
-        Scenario::new(seed)
-            .participant("doctor")
-            .on(Link::wifi())
-            .class(Wifi)
-            .participant("patient")
-            .on_links(Link::wifi(), Link::wifi().loss(0.1))
-            .class(Wifi)
-            .run_for(secs(5))
-            .run_for(secs(15))
+        call(seed, (Link::wifi(), Link::wifi().loss(0.1)))
             .expect(
                 "patient",
                 sees("doctor").mostly(P360).with_frame_rate_over(20.0).with_freezes_under(ms(500)),

@@ -36,6 +36,6 @@ fn a_small_camera_is_seen_as_it_is() {
 
 #[test]
 fn an_uplink_for_the_lowest_encoding_alone_is_seen_small() {
-    let thin = Link::wired().delay(ms(30)).queue(ms(250)).capacity(kbps(250));
+    let thin = Link::narrow(kbps(250));
     watched(patient(2).on_links(thin, Link::wired()), P180);
 }

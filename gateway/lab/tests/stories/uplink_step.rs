@@ -7,17 +7,12 @@ use protocol::network_class::NetworkClass::Wired;
 use crate::scenario::{Link, Scenario, hears, is_told_the_truth_of, kbps, ms, secs, sees};
 
 fn uplink(kilobits: u64) -> Link {
-    Link::wired().delay(ms(30)).queue(ms(250)).capacity(kbps(kilobits))
+    Link::narrow(kbps(kilobits))
 }
 
 fn call(seed: u64) -> Scenario {
     Scenario::new(seed)
-        .participant("doctor")
-        .on(Link::wired())
-        .class(Wired)
-        .participant("patient")
-        .on_links(uplink(8_000), Link::wired().delay(ms(30)))
-        .class(Wired)
+        .consult(Wired, Link::wired(), (uplink(8_000), Link::wired().delay(ms(30))))
         .run_for(secs(10))
         .expect("doctor", sees("patient").at_least(P720))
 }

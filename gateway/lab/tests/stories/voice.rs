@@ -11,15 +11,7 @@ use crate::scenario::{Link, Scenario, hears, kbps, ms, secs};
 
 /// A doctor on a good link, and a patient on `link`, long enough for loss to be known; then the time that is judged.
 fn consult(seed: u64, link: Link) -> Scenario {
-    Scenario::new(seed)
-        .participant("doctor")
-        .on(Link::wifi())
-        .class(Wifi)
-        .participant("patient")
-        .on(link)
-        .class(Wifi)
-        .run_for(secs(10))
-        .run_for(secs(30))
+    Scenario::new(seed).consult(Wifi, Link::wifi(), (link.clone(), link)).run_for(secs(10)).run_for(secs(30))
 }
 
 #[test]
