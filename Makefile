@@ -67,7 +67,7 @@ test-browser: binaries browser-client
 sim: ## Whole calls against the media plane, on virtual time
 	cargo test -p sfu -p lab --tests
 
-# The virtual part takes a quarter of an hour; without measured traces (TRACES_DIR) it runs those of the repository alone.
+# The virtual part takes a minute or two; without measured traces (TRACES_DIR) it runs those of the repository alone.
 lab: binaries browser-client ## Adaptation measured: virtual time, then real browsers (most of an hour; SCENARIOS="5-0.5-5")
 	cargo run --release -p lab -- --document
 	node loadtest/browser/scenarios/lab.mjs $(SCENARIOS)
