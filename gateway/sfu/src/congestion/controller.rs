@@ -136,7 +136,7 @@ impl CongestionController {
         self.end_silence(now, digest.lost);
         if let Some(newest_sent) = digest.newest_sent {
             self.round_trip.push(now.saturating_sub(newest_sent));
-            self.control_rate(now, newest_sent, digest.is_over);
+            self.control_rate(now, newest_sent, &digest);
         }
         self.conclude_probe(now);
     }
@@ -322,9 +322,9 @@ impl CongestionController {
         !self.rate.is_draining() && self.rate.decreased_at().is_none_or(|decreased| sent >= decreased)
     }
 
-    fn control_rate(&mut self, now: Duration, newest_sent: Duration, is_over: bool) {
+    fn control_rate(&mut self, now: Duration, newest_sent: Duration, digest: &Digest) {
         let view = LinkView {
-            usage: if is_over { Usage::Over } else { self.trend.usage() },
+            usage: if digest.is_over { Usage::Over } else { self.trend.usage() },
             throughput: self.delivery.throughput(THROUGHPUT_WINDOW),
             acknowledged: self.delivery.acknowledged(),
             round_trip: self.round_trip.smoothed(),
@@ -334,6 +334,7 @@ impl CongestionController {
             sudden_queue: self.queue.sudden(),
             latest: self.delivery.throughput(LATEST_WINDOW),
             collapse: self.collapse.collapse(),
+            lost: digest.lost,
             newest_sent,
             is_application_limited: self.application_limit.is_limited(now, self.rate.target()),
             floor: self.demand.floor,
@@ -346,6 +347,7 @@ impl CongestionController {
         let change = self.rate.update(now, &view);
         self.drain_queue(now, newest_sent, change);
         match change {
+            Change::None if self.rate.competes() => {}
             Change::None => self.queue.watch_plateau(now, view.is_application_limited),
             Change::PathChanged => {
                 self.queue.rebase();
@@ -363,7 +365,8 @@ impl CongestionController {
                 return;
             }
         }
-        if self.rate.is_draining() {
+        if self.rate.is_draining() || self.rate.competes() {
+            self.queue.keep_base();
             return;
         }
         let loss_view = LossView {

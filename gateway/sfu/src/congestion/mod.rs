@@ -35,7 +35,8 @@
 //!                                   ├─► CollapseDetector ─► QueueDrain ──┤
 //!                                   ├─► DeliveryRate ────────────────────┼─► RateControl ─► target
 //!                                   ├─► LossControl ─────────────────────┤
-//!                                   └─► ProbeEstimator ─► ProbeControl ──┘◄─ FeedbackWatch, ApplicationLimit
+//!                                   └─► ProbeEstimator ─► ProbeControl ──┘◄─ FeedbackWatch, ApplicationLimit,
+//!                                                                             QueueCompetition
 //! ```
 
 mod application_limit;
@@ -54,6 +55,7 @@ mod pacer;
 mod packet;
 mod probe_control;
 mod probe_estimator;
+mod queue_competition;
 mod queue_delay;
 mod queue_drain;
 mod rate_control;

@@ -104,6 +104,13 @@ impl QueueDelay {
         self.plateau = None;
     }
 
+    /// Somebody else keeps the queue from being empty: what was the least delay before still is.
+    pub(crate) fn keep_base(&mut self) {
+        if let (Some(base), Some((last_sent, _))) = (self.base.as_mut(), self.recent.back()) {
+            base.since = *last_sent;
+        }
+    }
+
     /// A queue of ours varies with what is sent: one that stays the same while little is sent is a longer path.
     pub(crate) fn watch_plateau(&mut self, now: Duration, is_little_sent: bool) {
         let standing = self.standing();

@@ -8,6 +8,7 @@ use protocol::units::{Bitrate, DataSize};
 use super::collapse_detector::Collapse;
 use super::delivery_rate::Throughput;
 use super::link_capacity::LinkCapacity;
+use super::queue_competition::{AFTER_LOSS, Ownership, QueueCompetition, tcp_growth};
 use super::trend_detector::Usage;
 
 /// The target toward one subscriber.
@@ -19,8 +20,7 @@ pub(crate) struct RateControl {
     updated: Duration,
     decreased: Option<Duration>,
     setback: Option<Setback>,
-    /// Until when the queue is somebody else's: it did not answer to less of ours.
-    competes_until: Duration,
+    competition: QueueCompetition,
 }
 
 /// What the last feedback showed.
@@ -42,6 +42,8 @@ pub(crate) struct LinkView {
     pub(crate) latest: Option<Throughput>,
     /// The newest packets queued one behind the other.
     pub(crate) collapse: Option<Collapse>,
+    /// How many packets turned out to be missing.
+    pub(crate) lost: u32,
     /// When the newest reported packet left.
     pub(crate) newest_sent: Duration,
     /// Whether less is sent than the target allows.
@@ -89,7 +91,7 @@ impl RateControl {
             updated: Duration::ZERO,
             decreased: None,
             setback: None,
-            competes_until: Duration::ZERO,
+            competition: QueueCompetition::default(),
         }
     }
 
@@ -97,10 +99,12 @@ impl RateControl {
     pub(crate) fn update(&mut self, now: Duration, view: &LinkView) -> Change {
         let elapsed = now.saturating_sub(self.updated).min(LONGEST_STEP);
         self.updated = now;
-        let competes = now < self.competes_until;
+        if self.competition.is_on() {
+            return self.compete(now, elapsed, view);
+        }
         let overrun = self.overrun(view);
-        let change = if overrun.is_some() && !competes { Change::Collapsed } else { Change::Lowered };
-        if let Some(throughput) = overrun.or_else(|| overuse(view, competes))
+        let change = if overrun.is_some() { Change::Collapsed } else { Change::Lowered };
+        if let Some(throughput) = overrun.or_else(|| overuse(view))
             && self.may_decrease(now, view, &throughput)
         {
             return self.decrease(now, view, &throughput, change);
@@ -115,25 +119,34 @@ impl RateControl {
                     self.phase = Phase::Increasing;
                     self.decreased = None;
                     self.setback = None;
+                    self.competition.forget();
                     self.raise_to(now, before);
                     return Change::None;
                 }
                 let is_drained = view.newest_sent >= since && view.queue <= DRAINED;
                 let lasted = now.saturating_sub(since);
-                let is_stuck = (lasted > LONGEST_DRAIN && view.queue > queue * 4 / 5)
-                    || (view.newest_sent > since + LONGEST_PLATEAU && view.queue_is_flat);
-                if is_drained || is_stuck || lasted > LONGEST_DRAIN * 3 {
+                let is_flat = view.newest_sent > since + LONGEST_PLATEAU && view.queue_is_flat;
+                let ownership = self.competition.watch(view.newest_sent, self.target, view.queue);
+                let is_ours = ownership == Ownership::Ours && !is_flat;
+                if is_drained || !is_ours || lasted > LONGEST_DRAIN {
                     self.phase = Phase::Increasing;
                     self.target = self.target.max(delivered.scaled(DRAINED_SHARE));
                 }
-                if !is_drained && lasted > LONGEST_DRAIN && !view.queue_is_flat {
-                    self.competes_until = now + COMPETITION;
+                if is_drained || is_flat {
+                    self.competition.forget();
                 }
-                if is_stuck {
-                    return Change::PathChanged;
+                match ownership {
+                    Ownership::Ours if !is_flat => {}
+                    Ownership::Foreign(share) if !is_flat => {
+                        self.target = self.target.max(share.scaled(AFTER_LOSS));
+                    }
+                    Ownership::Ours | Ownership::Foreign(_) | Ownership::Path => return Change::PathChanged,
                 }
             }
-            Phase::Increasing => self.increase(now, elapsed, view),
+            Phase::Increasing => {
+                self.competition.rest(view.newest_sent, view.queue);
+                self.increase(now, elapsed, view);
+            }
         }
         self.forgive(now);
         Change::None
@@ -161,6 +174,7 @@ impl RateControl {
         self.target = rate.min(MAX_TARGET);
         self.phase = Phase::Increasing;
         self.capacity.forget();
+        self.competition.forget();
         self.decreased = None;
         self.setback = None;
         self.remember_setback(now, before, true);
@@ -171,6 +185,11 @@ impl RateControl {
         self.remember_setback(now, self.target, true);
         self.target = self.target.min(rate);
         self.capacity.filled_at(rate);
+    }
+
+    /// Whether somebody else keeps the queue full.
+    pub(crate) fn competes(&self) -> bool {
+        self.competition.is_on()
     }
 
     /// At which rates the link has filled up.
@@ -255,8 +274,7 @@ impl RateControl {
         // After a collapse pictures wait until the queue is gone; what comes then may use the link.
         let is_held =
             change == Change::Collapsed || matches!(self.phase, Phase::Draining { is_held: true, .. });
-        let drain =
-            if is_held || now < self.competes_until { 0.0 } else { queue.as_secs_f64().min(DEEPEST_DRAIN) };
+        let drain = if is_held { 0.0 } else { queue.as_secs_f64().min(DEEPEST_DRAIN) };
         let lowered = delivered.scaled(BACKOFF - drain);
         let lowered =
             if delivered >= view.floor { lowered.max(view.floor) } else { lowered.max(LEAST_TARGET) };
@@ -271,6 +289,7 @@ impl RateControl {
         }
         let before = self.target;
         self.target = lowered;
+        self.competition.handle_decrease(now, throughput, queue);
         self.phase = match self.phase {
             Phase::Draining { since, queue: longest, before, .. } if view.newest_sent < since => {
                 Phase::Draining { since, delivered, queue: queue.max(longest), before, is_held }
@@ -280,6 +299,21 @@ impl RateControl {
             }
         };
         change
+    }
+
+    /// Beside somebody who keeps the queue full only loss counts, or nothing would be left for pictures.
+    fn compete(&mut self, now: Duration, elapsed: Duration, view: &LinkView) -> Change {
+        if self.competition.contend(now, view) {
+            self.target = self.target.scaled(AFTER_LOSS).max(view.floor).min(self.target);
+            self.decreased = Some(now);
+        } else if !view.is_application_limited
+            && let Some(acknowledged) = view.acknowledged
+        {
+            let raised = self.target + tcp_growth(view.round_trip, elapsed.as_secs_f64());
+            self.target = raised.min(proven_by(acknowledged)).max(self.target).min(MAX_TARGET);
+        }
+        self.forgive(now);
+        Change::None
     }
 
     fn increase(&mut self, now: Duration, elapsed: Duration, view: &LinkView) {
@@ -294,8 +328,7 @@ impl RateControl {
         } else {
             self.target.scaled(1.0 + GROWTH * seconds)
         };
-        let proven = acknowledged.scaled(BEYOND_ACKNOWLEDGED) + BEYOND_NOTHING;
-        self.target = raised.min(proven).max(self.target).min(MAX_TARGET);
+        self.target = raised.min(proven_by(acknowledged)).max(self.target).min(MAX_TARGET);
     }
 
     fn remember_setback(&mut self, now: Duration, before: Bitrate, is_outage: bool) {
@@ -324,12 +357,15 @@ pub(crate) enum Change {
     PathChanged,
 }
 
+/// What may be sent after so much was acknowledged.
+fn proven_by(acknowledged: Bitrate) -> Bitrate {
+    acknowledged.scaled(BEYOND_ACKNOWLEDGED) + BEYOND_NOTHING
+}
+
 /// A queue grows, or stands at a length that voice suffers from, while packets show what gets through.
-/// Beside a transfer that keeps the queue full only growth counts, or nothing would be left for pictures.
-fn overuse(view: &LinkView, competes: bool) -> Option<Throughput> {
+fn overuse(view: &LinkView) -> Option<Throughput> {
     let grows = view.usage == Usage::Over && view.queue >= LEAST_QUEUE;
-    view.throughput
-        .filter(|throughput| (grows && throughput.is_stretched(1.0)) || (is_standing(view) && !competes))
+    view.throughput.filter(|throughput| (grows && throughput.is_stretched(1.0)) || is_standing(view))
 }
 
 /// A queue that stands and does not drain, however slowly it grew.
@@ -363,11 +399,8 @@ const SHRUNK: Duration = Duration::from_millis(15);
 /// A queue below this is the pacer's or the radio's own.
 const DRAINED: Duration = Duration::from_millis(25);
 
-/// Someone else's queue does not drain, and a longer path is no queue.
-const LONGEST_DRAIN: Duration = Duration::from_millis(1_500);
-
-/// After that long it is tried again whether the queue is ours.
-const COMPETITION: Duration = Duration::from_secs(15);
+/// By then a queue of ours is gone, however little was known of the link.
+const LONGEST_DRAIN: Duration = Duration::from_millis(4_500);
 
 /// One that does not move at all while less is sent than delivered is a longer path for certain.
 const LONGEST_PLATEAU: Duration = Duration::from_millis(400);
@@ -451,6 +484,7 @@ mod tests {
             sudden_queue: None,
             latest: None,
             collapse: None,
+            lost: 0,
             newest_sent: ms(950),
             is_application_limited: false,
             floor: Bitrate::kbps(115),
