@@ -132,7 +132,7 @@ impl RungMemory {
     /// How long there must have been room for a step up. `rung` is what it leads to.
     pub(super) fn patience(&self, now: Instant, to: Option<Layer>, rung: Rung) -> Duration {
         let Some(current) = self.layer else {
-            return if self.dark == Some(Fall::Silence) { REVIVAL_PATIENCE } else { RETURN_PATIENCE };
+            return if self.dark == Some(Fall::Silence) { Duration::ZERO } else { DARK_PATIENCE };
         };
         if to.is_some_and(|to| to.encoding == current.encoding) {
             return FRAME_RATE_PATIENCE;
@@ -167,14 +167,15 @@ fn is_recent(now: Instant, left_at: Instant) -> bool {
 /// A step up to another encoding needs this much lasting evidence.
 const RAISE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Likewise where the picture is below the clinical floor, or was lost.
+/// Likewise where the picture is below the clinical floor.
 const RETURN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A link that did not collapse for this long is steady.
 const UNSTEADY: Duration = Duration::from_secs(30);
 
-/// A link that is heard again after silence is believed: every moment without a picture is one too many.
-const REVIVAL_PATIENCE: Duration = Duration::ZERO;
+/// Every moment without a picture is one too many: two looks at the link. One that is heard again after silence is
+/// believed at once.
+const DARK_PATIENCE: Duration = Duration::from_millis(200);
 
 /// What was better a moment ago needs less: that it was held is evidence, too.
 const HELD_PATIENCE: Duration = Duration::from_millis(600);

@@ -242,8 +242,10 @@ impl RateControl {
         }
         view.sudden_queue?;
         let latest = view.latest?;
-        let is_stretched = view.throughput.is_some_and(|throughput| throughput.is_stretched(STRETCHED));
-        (is_stretched && latest.arrived < self.target.scaled(OVERRUN)).then_some(latest)
+        let throughput = view.throughput.filter(|throughput| throughput.is_stretched(STRETCHED))?;
+        // Who sends less than it may gets less delivered than it may, which is no step of the link.
+        let expected = self.target.min(latest.sent.max(throughput.sent));
+        (latest.arrived < expected.scaled(OVERRUN)).then_some(latest)
     }
 
     /// Packets that left before the last decrease prove nothing about the rate after it, unless they show
