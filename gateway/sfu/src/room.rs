@@ -13,6 +13,7 @@ mod participant;
 mod payload_types;
 mod reports;
 mod room_codecs;
+mod train_meter;
 mod voices;
 
 use std::time::{Duration, Instant};

@@ -6,6 +6,7 @@ use ts_rs::TS;
 
 use crate::id::{ParticipantId, TrackId};
 use crate::ladder::Rung;
+use crate::media_message::EncoderLimit;
 use crate::network_class::NetworkClass;
 use crate::quality::{HdReason, RungReason};
 use crate::track::{Role, TrackSource};
@@ -37,6 +38,19 @@ pub struct ParticipantDecision {
     pub network: NetworkDecision,
     /// What its downlink carries.
     pub downlink: DownlinkDecision,
+    /// What is known of its uplink, and of what its device can do.
+    pub uplink: UplinkDecision,
+}
+
+/// What comes from a publisher, and what is known to hold it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct UplinkDecision {
+    /// What arrives of all that it sends.
+    pub arriving_bps: Bitrate,
+    /// What the uplink carries, where less than is wanted of it; what does not fit is not asked for.
+    pub carries_bps: Option<Bitrate>,
+    /// What holds its encoders back, as its page says.
+    pub encoder: EncoderLimit,
 }
 
 /// A verdict on a network, with the evidence behind it.

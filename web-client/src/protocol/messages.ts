@@ -663,7 +663,11 @@ network: NetworkDecision,
 /**
  * What its downlink carries.
  */
-downlink: DownlinkDecision, };
+downlink: DownlinkDecision,
+/**
+ * What is known of its uplink, and of what its device can do.
+ */
+uplink: UplinkDecision, };
 
 /**
  * A participant: one person on one device in a room.
@@ -843,6 +847,23 @@ export type TrackId = string;
  * What a track shows or carries.
  */
 export type TrackSource = "microphone" | "camera" | "screen";
+
+/**
+ * What comes from a publisher, and what is known to hold it back.
+ */
+export type UplinkDecision = {
+/**
+ * What arrives of all that it sends.
+ */
+arriving_bps: Bitrate,
+/**
+ * What the uplink carries, where less than is wanted of it; what does not fit is not asked for.
+ */
+carries_bps: Bitrate | null,
+/**
+ * What holds its encoders back, as its page says.
+ */
+encoder: EncoderLimit, };
 
 /**
  * What a publisher is asked to send of one camera or screen, an entry per encoding.

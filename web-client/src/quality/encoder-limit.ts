@@ -6,6 +6,9 @@ import type { SentSample } from "./stats-sample.js";
 /** A limit that is gone within a second or two is a keyframe, not a slow machine. */
 const HOLD = 2_000;
 
+/** The gateway forgets a limit that is not told again. */
+const REPEAT = 15_000;
+
 const SEVERITY: Record<EncoderLimit, number> = { none: 0, other: 1, bandwidth: 2, cpu: 3 };
 
 /** The worst limit among the encodings that send. */
@@ -20,15 +23,18 @@ export class EncoderLimitWatch {
   #told: EncoderLimit = "none";
   #candidate: EncoderLimit = "none";
   #since = 0;
+  #toldAt = 0;
 
-  /** The limit to report, where it has changed and lasted. */
+  /** The limit to report: where it has changed and lasted, and again while it lasts. */
   changed(limit: EncoderLimit, now: number): EncoderLimit | null {
     if (limit !== this.#candidate) {
       this.#candidate = limit;
       this.#since = now;
     }
-    if (limit === this.#told || now - this.#since < HOLD) return null;
+    const stands = limit === this.#told && (limit === "none" || now - this.#toldAt < REPEAT);
+    if (stands || now - this.#since < HOLD) return null;
     this.#told = limit;
+    this.#toldAt = now;
     return limit;
   }
 }

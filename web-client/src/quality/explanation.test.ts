@@ -15,6 +15,7 @@ const participant = (id: string, budget: number, spent: number): ParticipantDeci
     evidence: [],
   },
   downlink: { state: "steady", estimate_bps: budget, audio_bps: 0, budget_bps: budget, spent_bps: spent },
+  uplink: { arriving_bps: 0, carries_bps: null, encoder: "none" },
 });
 
 const pair = (part: Partial<PairDecision>): PairDecision => ({

@@ -147,5 +147,15 @@ describe("the encoder limit", () => {
     expect(watch.changed("cpu", 10_000)).toBeNull();
     expect(watch.changed("none", 10_500)).toBeNull();
     expect(watch.changed("none", 12_500)).toBe("none");
+    expect(watch.changed("none", 60_000)).toBeNull();
+  });
+
+  it("is told again while it lasts", () => {
+    const watch = new EncoderLimitWatch();
+    watch.changed("bandwidth", 0);
+    expect(watch.changed("bandwidth", 2_000)).toBe("bandwidth");
+    expect(watch.changed("bandwidth", 16_000)).toBeNull();
+    expect(watch.changed("bandwidth", 17_000)).toBe("bandwidth");
+    expect(watch.changed("bandwidth", 18_000)).toBeNull();
   });
 });

@@ -46,6 +46,7 @@ const ME: ParticipantDecision = {
     budget_bps: 4_280_000,
     spent_bps: 748_000,
   },
+  uplink: { arriving_bps: 900_000, carries_bps: null, encoder: "none" },
 };
 
 const told = (pair: Partial<PairDecision>, changes: DecisionChange[] = []): RoomDecisions => ({
@@ -64,6 +65,7 @@ const told = (pair: Partial<PairDecision>, changes: DecisionChange[] = []): Room
         evidence: [{ from: "stun", class: "4g", tier: 2, ago_ms: 900 }],
       },
       downlink: { state: "steady", estimate_bps: 0, audio_bps: 0, budget_bps: 0, spent_bps: 0 },
+      uplink: { arriving_bps: 0, carries_bps: null, encoder: "none" },
     },
   ],
   pairs: [{ ...PAIR, ...pair }],

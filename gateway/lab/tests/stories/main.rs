@@ -5,6 +5,7 @@ mod first_picture;
 mod hd_by_class;
 mod hostile;
 mod loss;
+mod narrow_uplink;
 mod rooms;
 mod small_publisher;
 mod uplink_step;

@@ -15,9 +15,8 @@ use protocol::track::Role;
 use protocol::units::Bitrate;
 
 use super::allocate::allocate;
-use super::announcement::told_plan;
 use super::classifier::{NetworkClassifier, ReportRefused, Verdict};
-use super::decision_log::{DecisionLog, plan_cause};
+use super::decision_log::DecisionLog;
 use super::measurement::{Downlink, Hearing, LayerMeasure, Uplink};
 use super::output::{AdaptOutput, ForwardTarget};
 use super::participant::Participant;
@@ -25,7 +24,6 @@ use super::published_track::{Publication, Track};
 use super::room_state::{Pair, RoomState, Subscription};
 use super::snapshot::{RoomSnapshot, SourceSnapshot};
 use super::strategy::{Steps, Strategy};
-use super::uplink::{SourceNeeds, plan_uplink};
 use crate::config::{SfuConfig, SiteProfile};
 
 /// The decisions of one room.
@@ -170,9 +168,9 @@ impl Adaptation {
     }
 
     /// Takes what holds a publisher's encoder back.
-    pub fn handle_encoder_limit(&mut self, _now: Instant, track: TrackId, limit: EncoderLimit) {
+    pub fn handle_encoder_limit(&mut self, now: Instant, track: TrackId, limit: EncoderLimit) {
         if let Some(track) = self.room.tracks.get_mut(&track) {
-            track.limit_encoder(limit);
+            track.limit_encoder(now, limit);
         }
     }
 
@@ -311,7 +309,7 @@ impl Adaptation {
     }
 
     fn permit(&mut self, now: Instant) {
-        let evidence = self.room.pair_evidence();
+        let evidence = self.room.pair_evidence(now);
         let strategy = self.room.strategy;
         let pairs = &mut self.room.pairs;
         pairs.retain(|key, _| evidence.binary_search_by_key(key, |(key, _)| *key).is_ok());
@@ -324,36 +322,6 @@ impl Adaptation {
                 pair.since = now;
                 self.log.record_permission(now, key, from, to);
                 self.outputs.push_back(AdaptOutput::Hd { from, to });
-            }
-        }
-    }
-
-    fn plan_uplinks(&mut self, now: Instant) {
-        let ids: Vec<TrackId> = self.room.video_tracks().map(|(id, _)| id).collect();
-        for id in ids {
-            let Some(track) = self.room.tracks.get(&id) else { continue };
-            let wishes = self.room.wishes(now, id, track);
-            let plan = plan_uplink(&SourceNeeds {
-                source: track.publication.source,
-                encodings: track.encodings(),
-                source_lines: track.source_lines.map(|(lines, _)| lines),
-                wishes: &wishes,
-                previous: &track.plan,
-                rates: self.room.strategy.rates,
-            });
-            let is_new = plan != track.plan;
-            if is_new {
-                if track.changes_shape(&plan) {
-                    self.log.record_plan(now, &track.publication, &plan, plan_cause(&track.wishes, &wishes));
-                }
-                let output = told_plan(&track.publication, &plan);
-                self.outputs.push_back(output);
-            }
-            if let Some(track) = self.room.tracks.get_mut(&id) {
-                track.wishes = wishes;
-                if is_new {
-                    track.follow(now, plan);
-                }
             }
         }
     }
@@ -378,7 +346,7 @@ impl Adaptation {
 }
 
 fn snapshot_of(sources: Vec<SourceSnapshot>) -> RoomSnapshot {
-    // Browsers share their uplink among their encodings by themselves; what does not arrive is not offered.
+    // What an uplink cannot carry is given up in its plan, so that what is offered here fits already.
     RoomSnapshot { sources, uplinks: vec![None], subscribers: Vec::new() }
 }
 

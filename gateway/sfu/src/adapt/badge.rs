@@ -62,7 +62,8 @@ pub(super) fn rung_reason(
         Some((_, encoding)) if encoding.rung > permitted => RungReason::HdPermission,
         Some((index, encoding)) => {
             let asked_for = track.plan.get(index).is_some_and(|plan| plan.active);
-            if asked_for && !encoding.usable { RungReason::Publisher } else { RungReason::Downlink }
+            let withheld = !encoding.usable && (asked_for || track.reduced);
+            if withheld { RungReason::Publisher } else { RungReason::Downlink }
         }
         None => RungReason::Publisher,
     }

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use protocol::decision::{
     Allowances, Delivered, DownlinkDecision, DownlinkWord, EvidenceDecision, EvidenceWord, NetworkDecision,
-    NextStep, PairDecision, ParticipantDecision, RoomDecisions,
+    NextStep, PairDecision, ParticipantDecision, RoomDecisions, UplinkDecision,
 };
 use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
+use protocol::media_message::EncoderLimit;
 use protocol::network_class::ReportSource;
 use protocol::quality::HdReason;
 use protocol::track::TrackSource;
@@ -88,9 +89,27 @@ fn explain_participants(room: &RoomState, now: Instant) -> Vec<ParticipantDecisi
                 budget_bps: snapshot.budget,
                 spent_bps: spent(&sources, &snapshot),
             },
+            uplink: UplinkDecision {
+                arriving_bps: participant.uplink.map_or(Bitrate::ZERO, |uplink| uplink.rate),
+                carries_bps: participant.uplink_limit.carries(),
+                encoder: encoder_limit(room, now, *id),
+            },
         }
     };
     room.participants.iter().map(explain).collect()
+}
+
+/// What holds the encoders of a publisher back: the processor, where that is said of any of them.
+fn encoder_limit(room: &RoomState, now: Instant, publisher: ParticipantId) -> EncoderLimit {
+    let own = room.video_tracks().filter(|(_, track)| track.publication.publisher == publisher);
+    let limits = own.map(|(_, track)| track.encoder_limit(now));
+    let weight = |limit: &EncoderLimit| match limit {
+        EncoderLimit::None => 0,
+        EncoderLimit::Other => 1,
+        EncoderLimit::Bandwidth => 2,
+        EncoderLimit::Cpu => 3,
+    };
+    limits.max_by_key(weight).unwrap_or_default()
 }
 
 fn downlink_word(participant: &Participant) -> DownlinkWord {

@@ -104,6 +104,7 @@ mod tests {
     use protocol::units::Bitrate;
 
     use super::*;
+    use crate::adapt::snapshot::Priority;
 
     fn change(lost: bool) -> Change {
         Change::Connection { participant: ParticipantId::from_bits(1), lost }
@@ -124,7 +125,9 @@ mod tests {
     #[test]
     fn a_plan_changes_for_what_changed_of_the_wishes() {
         let budget = Some(Bitrate::kbps(2_000));
-        let wish = UplinkWish { cap: Rung::P720, max_lines: 720, budget, spare: budget };
+        let priority = Priority::Consultation;
+        let cap = Rung::P720;
+        let wish = UplinkWish { cap, permitted: cap, max_lines: 720, budget, spare: budget, priority };
         let cases = [
             (vec![wish, wish], ChangeCause::Audience),
             (vec![UplinkWish { cap: Rung::P480, ..wish }], ChangeCause::Policy),

@@ -28,6 +28,8 @@ pub struct PairEvidence {
     pub hd_encoding: LayerMeasure,
     /// What holds the publisher's encoder back.
     pub encoder_limit: EncoderLimit,
+    /// The publisher's uplink is known not to carry all that is wanted of it: what is missing is not asked for.
+    pub uplink_limited: bool,
     /// The subscriber has a use for HD: a large tile of a camera that is not muted.
     pub wanted: bool,
     /// HD flows to the subscriber.

@@ -156,7 +156,7 @@ impl HdPermission {
             && doubted
             && elapsed(measured_since, now) >= PROBATION
         {
-            return self.revoke(now, reason, Blame::Failed);
+            return self.revoke(now, reason, if pair.uplink_limited { Blame::Faded } else { Blame::Failed });
         }
         self.phase = Phase::Probation { measured_since: Some(measured_since), confirmed_since };
         PERMITTED
@@ -186,8 +186,9 @@ impl HdPermission {
             self.phase = Phase::Agreeing(Agreement { room: Some(room), ..Agreement::default() });
             return denied(waiting, false);
         }
-        // The rest of the link can carry HD, so the publisher is asked to show that its uplink can.
-        let warm = agreement.warm.unwrap_or(now);
+        // The rest of the link can carry HD, so the publisher is asked to show that its uplink can. One that is known
+        // to be narrow is tried elsewhere, and shows it once it has room.
+        let warm = agreement.warm.filter(|_| !pair.uplink_limited).unwrap_or(now);
         if let Some(reason) = uplink_objection(pair) {
             if elapsed(warm, now) >= PROBATION {
                 return self.revoke(now, reason, Blame::Failed);

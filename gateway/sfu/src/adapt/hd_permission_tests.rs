@@ -42,6 +42,7 @@ fn good() -> PairEvidence {
             frame_rate: 30.0,
         },
         encoder_limit: EncoderLimit::None,
+        uplink_limited: false,
         wanted: true,
         flowing: false,
     }

@@ -35,6 +35,9 @@ mod rung_memory;
 mod snapshot;
 mod strategy;
 mod uplink;
+mod uplink_levels;
+mod uplink_limit;
+mod uplink_planning;
 
 pub use adaptation::Adaptation;
 pub use allocate::{Allocation, allocate};

@@ -12,6 +12,7 @@ use super::allocator::{Allocator, LinkView};
 use super::classifier::NetworkClassifier;
 use super::hd_objection::is_in_trouble;
 use super::measurement::{Downlink, DownlinkState, Hearing, Uplink};
+use super::uplink_limit::UplinkLimit;
 
 /// One participant.
 pub(super) struct Participant {
@@ -20,6 +21,7 @@ pub(super) struct Participant {
     pub(super) classifier: NetworkClassifier,
     pub(super) allocator: Allocator,
     pub(super) uplink: Option<Uplink>,
+    pub(super) uplink_limit: UplinkLimit,
     pub(super) downlink: Option<Downlink>,
     /// The largest estimate of late, for what should stay warm.
     peak: Option<(Bitrate, Instant)>,
@@ -47,6 +49,7 @@ impl Participant {
             classifier,
             allocator: Allocator::new(now),
             uplink: None,
+            uplink_limit: UplinkLimit::default(),
             downlink: None,
             peak: None,
             roomy_downlink_since: None,

@@ -10,7 +10,8 @@ use protocol::units::Bitrate;
 
 use super::measurement::{LayerMeasure, TEMPORAL_LAYERS};
 use super::snapshot::{EncodingSnapshot, SourceSnapshot};
-use super::uplink::{EncodingTarget, UplinkWish};
+use super::uplink::{EncodingTarget, UplinkWish, least_rate};
+use super::uplink_limit::Shortage;
 use crate::limits::MAX_ENCODINGS;
 
 /// A track as it is published.
@@ -34,11 +35,16 @@ pub(super) struct Track {
     pub(super) published_at: Instant,
     pub(super) publication: Publication,
     pub(super) muted: bool,
-    pub(super) encoder_limit: EncoderLimit,
+    /// What its page last said to hold the encoder back, and when.
+    encoder_limit: (EncoderLimit, Instant),
     pub(super) plan: Vec<EncodingTarget>,
     pub(super) planned_at: Instant,
+    /// Since when each encoding is asked for as it is.
+    asked_since: [Option<Instant>; MAX_ENCODINGS],
     /// What the plan in force was made for.
     pub(super) wishes: Vec<UplinkWish>,
+    /// Not all that there is a use for is asked for: the uplink does not carry it.
+    pub(super) reduced: bool,
     /// Something of it has arrived.
     has_begun: bool,
     layers: [(LayerMeasure, Option<Instant>); MAX_ENCODINGS],
@@ -56,10 +62,12 @@ impl Track {
             published_at: now,
             publication,
             muted: false,
-            encoder_limit: EncoderLimit::None,
+            encoder_limit: (EncoderLimit::None, now),
             plan: Vec::new(),
             planned_at: now,
+            asked_since: Default::default(),
             wishes: Vec::new(),
+            reduced: false,
             has_begun: false,
             layers: Default::default(),
             is_short: false,
@@ -87,6 +95,12 @@ impl Track {
     pub(super) fn follow(&mut self, now: Instant, plan: Vec<EncodingTarget>) {
         if self.changes_shape(&plan) {
             self.planned_at = now;
+        }
+        for (index, since) in self.asked_since.iter_mut().enumerate() {
+            let target = plan.get(index).filter(|target| target.active);
+            let before = self.plan.get(index).filter(|target| target.active);
+            let stays = target.map(|target| target.rung) == before.map(|before| before.rung);
+            *since = target.map(|_| since.filter(|_| stays).unwrap_or(now));
         }
         self.plan = plan;
     }
@@ -148,9 +162,54 @@ impl Track {
         at.is_some_and(|at| now.saturating_duration_since(at) < SOURCE_MEMORY)
     }
 
-    pub(super) fn limit_encoder(&mut self, limit: EncoderLimit) {
-        self.encoder_limit = limit;
+    /// Takes what the page says to hold the encoder back.
+    pub(super) fn limit_encoder(&mut self, now: Instant, limit: EncoderLimit) {
+        self.encoder_limit = (limit, now);
         self.small_since = None;
+    }
+
+    /// What holds the encoder back, by its page's word; a word that is not repeated counts for a while.
+    pub(super) fn encoder_limit(&self, now: Instant) -> EncoderLimit {
+        let (limit, at) = self.encoder_limit;
+        if now.saturating_duration_since(at) < LIMIT_MEMORY { limit } else { EncoderLimit::None }
+    }
+
+    /// Whether its encodings are spatial layers of one stream.
+    pub(super) fn is_layered(&self) -> bool {
+        self.publication.rids.len() > 1 && self.publication.rids.iter().all(String::is_empty)
+    }
+
+    /// Whether encodings that are asked for do not come as asked, for want of an uplink as far as can be seen. An
+    /// encoding that is thin is no evidence by itself: a picture at rest is thin, too.
+    pub(super) fn shortage(&self, now: Instant) -> Shortage {
+        let limit = self.encoder_limit(now);
+        let arrives = self.layers.first().is_some_and(|(measure, _)| measure.alive);
+        let is_told = match limit {
+            EncoderLimit::Cpu => return Shortage::None,
+            EncoderLimit::Bandwidth => true,
+            EncoderLimit::None | EncoderLimit::Other => false,
+        };
+        if self.publication.source != TrackSource::Camera || self.muted || !arrives {
+            return Shortage::None;
+        }
+        let for_long = |since: &Option<Instant>| {
+            since.is_some_and(|since| now.saturating_duration_since(since) >= PLAN_GRACE)
+        };
+        let asked = || {
+            let planned = self.plan.iter().zip(&self.layers).zip(&self.asked_since);
+            planned.filter(|(_, since)| for_long(since)).map(|(planned, _)| planned)
+        };
+        let missing = asked().any(|(_, (measure, _))| !measure.alive);
+        let thin = |(plan, (measure, _)): (&EncodingTarget, &(LayerMeasure, _))| {
+            let [.., whole] = measure.cumulative;
+            measure.alive && whole < least_rate(plan.rung).min(plan.max_bitrate).scaled(THIN)
+        };
+        match (missing || self.is_short, is_told) {
+            (true, true) => Shortage::Told,
+            (false, true) if asked().any(thin) => Shortage::Told,
+            (true, false) => Shortage::Seen,
+            (false, _) => Shortage::None,
+        }
     }
 
     /// The encoding that is planned to carry HD, as it arrives.
@@ -172,7 +231,7 @@ impl Track {
         };
         let asked_for_long = now.saturating_duration_since(self.planned_at) >= PLAN_GRACE;
         let small = u32::from(*height) * 20 < u32::from(plan.rung.lines()) * 19;
-        if !(small && asked_for_long && self.encoder_limit == EncoderLimit::None) {
+        if !(small && asked_for_long && self.encoder_limit(now) == EncoderLimit::None) {
             self.small_since = None;
             return;
         }
@@ -198,6 +257,22 @@ impl Track {
         }
     }
 
+    /// Whether something that is asked for has come so lately that those who watch may not have gone over to it.
+    pub(super) fn is_changing_over(&self, now: Instant) -> bool {
+        let asked = self.plan.iter().zip(&self.layers).filter(|(plan, _)| plan.active);
+        let newest = asked.filter_map(|(_, (_, since))| *since).max();
+        newest.is_some_and(|since| now.saturating_duration_since(since) < CHANGE_OVER)
+    }
+
+    /// The encodings that can be forwarded, as bits.
+    pub(super) fn ripe_encodings(&self, now: Instant) -> u8 {
+        let ripe =
+            |since: Option<Instant>| since.is_some_and(|since| now.saturating_duration_since(since) >= RIPE);
+        let layers =
+            self.layers.iter().enumerate().filter(|(_, (measure, since))| measure.alive && ripe(*since));
+        layers.fold(0, |bits, (index, _)| bits | 1 << index)
+    }
+
     pub(super) fn snapshot(&self, now: Instant) -> SourceSnapshot {
         let fastest = self.layers.iter().map(|(measure, _)| measure.frame_rate).fold(0.0, f64::max);
         let settling = now.saturating_duration_since(self.planned_at) < SETTLING;
@@ -210,7 +285,8 @@ impl Track {
                 _ if self.muted => planned,
                 // Nothing arrives: the lowest is what comes first.
                 None => index == 0,
-                Some(lowest) => index == lowest || measure.alive && ripe,
+                // What is given up for others to come is left before it ends.
+                Some(lowest) => index == lowest || measure.alive && ripe && (planned || !self.reduced),
             };
             let ceiling = self.plan.get(index).map_or(Bitrate::ZERO, |plan| plan.max_bitrate);
             let rung = self.rung_of(now, index);
@@ -246,12 +322,22 @@ const RIPE: Duration = Duration::from_millis(500);
 /// A publisher follows a plan within this time: a message, and a key frame of another size.
 const PLAN_GRACE: Duration = Duration::from_secs(3);
 
+/// Those who watch go over to an encoding that is new within this time, or not at all.
+const CHANGE_OVER: Duration = Duration::from_secs(10);
+
 /// An encoding that is asked for and has not come after this time is not to be expected.
 const SETTLING: Duration = Duration::from_secs(10);
 
 /// How long an unhindered encoder must send less than it may, and how long that is believed.
 const SMALL_PATIENCE: Duration = Duration::from_secs(2);
 const SOURCE_MEMORY: Duration = Duration::from_secs(60);
+
+/// A page repeats what holds its encoder back while it does, every fifteen seconds; one that does not is believed
+/// for this long.
+const LIMIT_MEMORY: Duration = Duration::from_secs(40);
+
+/// Encoders stay a little below what they are allowed.
+const THIN: f64 = 0.85;
 
 /// Rates of the temporal layers over the whole, before they are measured.
 const EXPECTED_SHARES: [f64; TEMPORAL_LAYERS] = [0.4, 0.6, 1.0];

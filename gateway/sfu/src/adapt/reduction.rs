@@ -109,6 +109,64 @@ fn shed(room: &RoomSnapshot, mut plan: Plan) -> Plan {
     }
 }
 
+/// What a source may send of what it could: the sets of its encodings, before any is chosen.
+#[derive(Debug, Clone)]
+pub(super) struct Reducible {
+    /// The source alone, with those who wish for it.
+    pub(super) room: RoomSnapshot,
+    /// The sets that can be sent, as bits.
+    pub(super) sets: Vec<u8>,
+    /// What each encoding takes of the uplink.
+    pub(super) costs: Vec<Bitrate>,
+}
+
+/// One set of encodings, what it takes, and what it is worth to all who wish for the source.
+#[derive(Debug, Clone, Copy)]
+struct Offer {
+    set: u8,
+    cost: Bitrate,
+    utility: u64,
+}
+
+/// For each source of one uplink the set of encodings, so that they fit together and are worth most; of equals the
+/// cheapest. Where nothing fits, the cheapest of each.
+pub(super) fn best_sets(sources: &[Reducible], limit: Bitrate) -> Vec<u8> {
+    let offers: Vec<Vec<Offer>> = sources.iter().map(Reducible::offers).collect();
+    let cheapest = |offers: &Vec<Offer>| offers.iter().min_by_key(|offer| offer.cost).copied();
+    let mut picked: Vec<Option<Offer>> = offers.iter().map(cheapest).collect();
+    let weighed = offers.len().min(MAX_REDUCED_SOURCES);
+    let fixed: Bitrate = picked[weighed..].iter().flatten().map(|offer| offer.cost).sum();
+    let mut best: Option<(u64, std::cmp::Reverse<Bitrate>)> = None;
+    let combinations: usize = offers[..weighed].iter().map(|offers| offers.len().max(1)).product();
+    for number in 0..combinations {
+        let mut rest = number;
+        let candidate = offers[..weighed].iter().map(|offers| {
+            let place = rest % offers.len().max(1);
+            rest /= offers.len().max(1);
+            offers.get(place).copied()
+        });
+        let candidate: Vec<Option<Offer>> = candidate.collect();
+        let cost = candidate.iter().flatten().map(|offer| offer.cost).sum::<Bitrate>() + fixed;
+        let merit = (candidate.iter().flatten().map(|offer| offer.utility).sum(), std::cmp::Reverse(cost));
+        if cost <= limit && best.is_none_or(|best| merit > best) {
+            best = Some(merit);
+            picked[..weighed].copy_from_slice(&candidate);
+        }
+    }
+    picked.into_iter().map(|offer| offer.map_or(0, |offer| offer.set)).collect()
+}
+
+impl Reducible {
+    fn offers(&self) -> Vec<Offer> {
+        let offer = |set: &u8| {
+            let sent = self.costs.iter().enumerate().filter(|(index, _)| set & (1 << index) != 0);
+            let cost = sent.map(|(_, cost)| *cost).sum();
+            Offer { set: *set, cost, utility: Plan::solve(&self.room, &[*set]).utility() }
+        };
+        self.sets.iter().map(offer).collect()
+    }
+}
+
 /// The uplinks that carry less than the encodings in use.
 fn exceeded(room: &RoomSnapshot, usage: &[Usage]) -> impl Iterator<Item = usize> {
     let mut sent = vec![Bitrate::ZERO; room.uplinks.len()];

@@ -100,6 +100,12 @@ impl RoomState {
         Bitrate::bps(voice.as_bps() * voices.min(MAX_SPEAKERS) as u64)
     }
 
+    /// What a publisher's own voices take of its uplink.
+    pub(super) fn voices_of(&self, publisher: ParticipantId) -> Bitrate {
+        let own = |track: &&Track| !track.is_video() && track.publication.publisher == publisher;
+        self.tracks.values().filter(own).map(|_| AUDIO_RATE).sum()
+    }
+
     /// The cap of a subscription by the two classes alone.
     pub(super) fn class_cap(
         &self,
@@ -203,6 +209,7 @@ impl RoomState {
                 };
                 Some(UplinkWish {
                     cap: self.planned_cap(now, *subscriber, track),
+                    permitted: self.cap(now, *subscriber, track, |decision| decision.permitted).rung,
                     max_lines: subscription.max_lines,
                     budget: match self.strategy.spending {
                         Spending::Estimated => {
@@ -216,9 +223,24 @@ impl RoomState {
                         }
                         Spending::Estimated | Spending::Unlimited => None,
                     },
+                    priority: self.priority(track, participant),
                 })
             })
             .collect()
+    }
+
+    /// The encodings of a track that somebody receives, as bits.
+    pub(super) fn watched(&self, id: TrackId) -> u8 {
+        let of_it = self.subscriptions.iter().filter(|((_, track), _)| *track == id);
+        let targets = of_it.filter_map(|(_, subscription)| subscription.target);
+        targets.fold(0, |bits, layer| bits | 1_u8.checked_shl(layer.encoding.into()).unwrap_or_default())
+    }
+
+    fn priority(&self, track: &Track, subscriber: &Participant) -> Priority {
+        let publisher = self.participants.get(&track.publication.publisher);
+        publisher.map_or(Priority::Attendance, |publisher| {
+            Priority::of(track.publication.source, publisher.role, subscriber.role)
+        })
     }
 
     /// The cap to plan with. While an end that has just come is still to show its network, the encoder starts
@@ -252,11 +274,13 @@ impl RoomState {
             self.planned_cap(now, subscriber, track).min(Rung::P480)
         };
         let fresh = now.saturating_duration_since(since) < PRESUMED_FOR;
-        fresh.then_some(UplinkWish { cap, max_lines: Rung::HD.lines(), budget: None, spare: None })
+        let priority = self.priority(track, participant);
+        let (budget, spare, max_lines) = (None, None, Rung::HD.lines());
+        fresh.then_some(UplinkWish { cap, permitted: cap, max_lines, budget, spare, priority })
     }
 
     /// The pairs of a publisher and a subscriber of its camera, each with what decides its HD permission.
-    pub(super) fn pair_evidence(&self) -> Vec<((ParticipantId, ParticipantId), PairEvidence)> {
+    pub(super) fn pair_evidence(&self, now: Instant) -> Vec<((ParticipantId, ParticipantId), PairEvidence)> {
         let mut pairs: BTreeMap<(ParticipantId, ParticipantId), PairEvidence> = BTreeMap::new();
         for ((subscriber, id), subscription) in &self.subscriptions {
             let Some(track) = self.tracks.get(id) else { continue };
@@ -276,7 +300,8 @@ impl RoomState {
                 uplink: from.uplink,
                 downlink: to.downlink,
                 hd_encoding: track.hd_encoding(),
-                encoder_limit: track.encoder_limit,
+                encoder_limit: track.encoder_limit(now),
+                uplink_limited: track.reduced,
                 wanted: self.wants_hd(track, *id, subscription),
                 flowing: subscription.flows_in_hd(),
             };

@@ -5,7 +5,7 @@ use protocol::ladder::Rung;
 use protocol::track::TrackSource;
 use protocol::units::Bitrate;
 
-use super::snapshot::rung_for_tile;
+use super::snapshot::{Priority, rung_for_tile};
 
 /// What one encoding shall carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,16 @@ pub struct EncodingTarget {
 pub struct UplinkWish {
     /// The highest rung that classes and permission allow, or ask to keep warm.
     pub cap: Rung,
+    /// The highest rung that is allowed already.
+    pub permitted: Rung,
     /// Lines of the tile; zero while hidden.
     pub max_lines: u16,
     /// The most that its video could cost of late; `None` before the first estimate.
     pub budget: Option<Bitrate>,
     /// What a picture of this track may cost at this moment; `None` while that is not known.
     pub spare: Option<Bitrate>,
+    /// What it is for.
+    pub priority: Priority,
 }
 
 /// How the rates of camera encodings are chosen.
@@ -121,8 +125,25 @@ fn follow(plan: &mut [EncodingTarget], previous: &[EncodingTarget], reach: &[Rea
     }
 }
 
+/// The plan of a camera that sends just these rungs, lowest first.
+pub(super) fn plan_levels(rungs: &[Rung], encodings: usize) -> Vec<EncodingTarget> {
+    let on = |rung| camera(true, rung);
+    let mut plan = match (encodings, rungs) {
+        (0, _) => Vec::new(),
+        (_, []) => vec![camera(false, Rung::P180)],
+        (1, [.., only]) => vec![on(*only)],
+        (_, [low]) => vec![on(*low), camera(false, Rung::P360.max(*low))],
+        (2, [low, .., upper]) => vec![on(*low), on(*upper)],
+        (_, [low, top @ Rung::P720]) => vec![on(*low), camera(false, Rung::P480), on(*top)],
+        (_, [low, middle]) => vec![on(*low), on(*middle)],
+        (_, [low, middle, .., top]) => vec![on(*low), on(*middle), on(*top)],
+    };
+    plan.resize(encodings, camera(false, Rung::HD));
+    plan
+}
+
 /// The least rate at which all frames of a rung are worth showing.
-fn least_rate(rung: Rung) -> Bitrate {
+pub(super) fn least_rate(rung: Rung) -> Bitrate {
     rung.nominal_bitrate().scaled(if rung <= Rung::P180 { LEAST_SHARE_180 } else { LEAST_SHARE })
 }
 
@@ -220,7 +241,7 @@ impl Reach {
 
 /// Camera encodings share one frame rate: browsers encode simulcast frame by frame for all encodings, and
 /// temporal layers offer the lower rates.
-const fn camera(active: bool, rung: Rung) -> EncodingTarget {
+pub(super) const fn camera(active: bool, rung: Rung) -> EncodingTarget {
     EncodingTarget { active, rung, max_bitrate: rung.nominal_bitrate(), max_framerate: 30 }
 }
 
@@ -257,7 +278,8 @@ mod tests {
     use super::*;
 
     fn wish(cap: Rung) -> UplinkWish {
-        UplinkWish { cap, max_lines: 1080, budget: None, spare: None }
+        let (budget, spare, priority) = (None, None, Priority::Attendance);
+        UplinkWish { cap, permitted: cap, max_lines: 1080, budget, spare, priority }
     }
 
     fn tile(max_lines: u16) -> UplinkWish {
@@ -384,7 +406,7 @@ mod tests {
             for cap in Rung::ALL {
                 for max_lines in [0, 90, 360, 2160] {
                     for budget in [None, Some(Bitrate::ZERO), Some(Bitrate::MAX)] {
-                        let wishes = [UplinkWish { cap, max_lines, budget, spare: budget }];
+                        let wishes = [UplinkWish { max_lines, budget, spare: budget, ..wish(cap) }];
                         let plan = plan(encodings, &wishes, &[]);
                         assert!(plan[0].active, "{wishes:?}");
                         assert!(plan.windows(2).all(|pair| pair[0].rung <= pair[1].rung), "{plan:?}");

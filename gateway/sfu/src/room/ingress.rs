@@ -52,6 +52,9 @@ impl Room {
         let Some(meaning) = participant.payload_types.meaning(header.pt()) else {
             return premises.counters.drop_one(DropReason::UnknownStream);
         };
+        if !matches!(meaning, Meaning::Media(Codec::Opus | Codec::Red)) {
+            participant.trains.record(now, size);
+        }
         let Some(destination) = self.destination(index, &header, &values, meaning) else {
             return premises.counters.drop_one(DropReason::UnknownStream);
         };

@@ -73,6 +73,10 @@ impl Room {
                 uplink.jitter = uplink.jitter.max(encoding.reception.jitter());
             }
         }
+        let trains = self.participants[index.0].as_mut().and_then(|participant| participant.trains.take(now));
+        if let Some(rate) = trains {
+            self.adaptation.handle_trains(now, id, rate);
+        }
         self.adaptation.handle_uplink(now, id, uplink);
     }
 

@@ -10,6 +10,7 @@ use crate::adapt::Hearing;
 use crate::forward::{Egress, SubscriptionIndex, TrackIndex};
 use crate::limits::MAX_STREAMS;
 use crate::room::payload_types::PayloadTypes;
+use crate::room::train_meter::TrainMeter;
 use crate::room::voices::VoiceLinks;
 use crate::rtcp::{KeyFrameAllowance, TwccClock, TwccRecorder};
 use crate::rtp::{ExtensionMap, Ssrc};
@@ -47,6 +48,7 @@ pub(super) struct Participant {
     pub(super) lines: Vec<(Mid, Use)>,
     streams: Vec<(Ssrc, Destination)>,
     pub(super) arrivals: TwccRecorder,
+    pub(super) trains: TrainMeter,
     pub(super) feedback_clock: TwccClock,
     pub(super) egress: Egress,
     pub(super) voices: VoiceLinks,
@@ -75,6 +77,7 @@ impl Participant {
             lines: Vec::new(),
             streams: Vec::new(),
             arrivals: TwccRecorder::default(),
+            trains: TrainMeter::default(),
             feedback_clock: TwccClock::default(),
             egress: Egress::new(now, NetworkClass::Unknown),
             voices: VoiceLinks::default(),

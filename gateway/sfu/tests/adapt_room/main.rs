@@ -5,3 +5,4 @@ mod drives;
 mod explain;
 mod policies;
 mod simulation;
+mod uplink;

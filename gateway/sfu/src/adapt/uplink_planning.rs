@@ -1,0 +1,122 @@
+//! What every publisher is asked to send: for each of its pictures what its subscribers have a use for, and of all
+//! together what its uplink carries.
+
+use std::time::Instant;
+
+use protocol::id::{ParticipantId, TrackId};
+use protocol::units::Bitrate;
+
+use super::adaptation::Adaptation;
+use super::announcement::told_plan;
+use super::decision_log::plan_cause;
+use super::measurement::Uplink;
+use super::published_track::Track;
+use super::strategy::Steps;
+use super::uplink::{EncodingTarget, SourceNeeds, UplinkWish, plan_uplink};
+use super::uplink_levels::{Contender, fit, least_of};
+use super::uplink_limit::{Shortage, Traffic, UplinkShare};
+
+/// The plan of one track in the making.
+struct Draft {
+    track: TrackId,
+    wishes: Vec<UplinkWish>,
+    plan: Vec<EncodingTarget>,
+    /// Whether the uplink had a say in it.
+    reduced: bool,
+}
+
+impl Adaptation {
+    /// Takes how fast the packets of a publisher come that come one behind the other.
+    pub fn handle_trains(&mut self, now: Instant, publisher: ParticipantId, rate: Bitrate) {
+        if let Some(participant) = self.room.participants.get_mut(&publisher) {
+            participant.uplink_limit.handle_trains(now, rate);
+        }
+    }
+
+    pub(super) fn plan_uplinks(&mut self, now: Instant) {
+        let ids: Vec<ParticipantId> = self.room.participants.keys().copied().collect();
+        for publisher in ids {
+            let own = self.room.video_tracks().filter(|(_, track)| track.publication.publisher == publisher);
+            let mut drafts: Vec<Draft> = own.map(|(id, track)| self.draft(now, id, track)).collect();
+            if drafts.is_empty() {
+                continue;
+            }
+            if let Some(share) = self.uplink_share(now, publisher, &drafts) {
+                self.reduce(now, share, &mut drafts);
+            }
+            drafts.into_iter().for_each(|draft| self.ask(now, draft));
+        }
+    }
+
+    /// What the subscribers of a track have a use for.
+    fn draft(&self, now: Instant, id: TrackId, track: &Track) -> Draft {
+        let wishes = self.room.wishes(now, id, track);
+        let plan = plan_uplink(&SourceNeeds {
+            source: track.publication.source,
+            encodings: track.encodings(),
+            source_lines: track.source_lines.map(|(lines, _)| lines),
+            wishes: &wishes,
+            previous: &track.plan,
+            rates: self.room.strategy.rates,
+        });
+        Draft { track: id, wishes, plan, reduced: false }
+    }
+
+    /// What the pictures of a publisher may take; `None` where nothing is known to be in their way.
+    fn uplink_share(
+        &mut self,
+        now: Instant,
+        publisher: ParticipantId,
+        drafts: &[Draft],
+    ) -> Option<UplinkShare> {
+        if self.room.strategy.steps != Steps::Held {
+            return None;
+        }
+        let tracks = || drafts.iter().filter_map(|draft| Some((draft, self.room.tracks.get(&draft.track)?)));
+        let least = tracks().map(|(draft, track)| least_of(track.publication.source, &draft.plan));
+        let wanted: Bitrate = least.sum();
+        let shortage = tracks().map(|(_, track)| track.shortage(now)).max().unwrap_or(Shortage::None);
+        let voices = self.room.voices_of(publisher);
+        let participant = self.room.participants.get_mut(&publisher)?;
+        let arriving = participant.uplink.map_or(Bitrate::ZERO, |Uplink { rate, .. }| rate);
+        participant.uplink_limit.evaluate(now, Traffic { wanted, voices, arriving, shortage });
+        let share = participant.uplink_limit.share(voices)?;
+        (wanted > share.rate).then_some(share)
+    }
+
+    /// Gives up what the uplink cannot carry together.
+    fn reduce(&self, now: Instant, share: UplinkShare, drafts: &mut [Draft]) {
+        let contenders = drafts.iter().filter_map(|draft| {
+            let track = self.room.tracks.get(&draft.track)?;
+            Some(Contender {
+                source: track.publication.source,
+                layered: track.is_layered(),
+                free: &draft.plan,
+                sent: &track.plan,
+                arriving: track.ripe_encodings(now),
+                watched: if track.is_changing_over(now) { self.room.watched(draft.track) } else { 0 },
+                wishes: &draft.wishes,
+            })
+        });
+        let contenders: Vec<Contender<'_>> = contenders.collect();
+        let plans = fit(share, &contenders);
+        for (draft, plan) in drafts.iter_mut().zip(plans) {
+            draft.plan = plan;
+            draft.reduced = true;
+        }
+    }
+
+    /// Tells a publisher its plan, where it is another.
+    fn ask(&mut self, now: Instant, Draft { track: id, wishes, plan, reduced }: Draft) {
+        let Some(track) = self.room.tracks.get_mut(&id) else { return };
+        if plan != track.plan {
+            if track.changes_shape(&plan) {
+                self.log.record_plan(now, &track.publication, &plan, plan_cause(&track.wishes, &wishes));
+            }
+            self.outputs.push_back(told_plan(&track.publication, &plan));
+            track.follow(now, plan);
+        }
+        track.reduced = reduced;
+        track.wishes = wishes;
+    }
+}

@@ -1,0 +1,93 @@
+//! What a publisher's page says of its encoders, and what its uplink is known to carry.
+
+use std::time::Duration;
+
+use protocol::decision::UplinkDecision;
+use protocol::ladder::Rung;
+use protocol::media_message::EncoderLimit;
+
+use crate::simulation::{Sim, five_g_pair, kbps, secs};
+
+fn say(sim: &mut Sim, limit: EncoderLimit) {
+    let (now, camera) = (sim.now, sim.ends[0].camera);
+    sim.adaptation.handle_encoder_limit(now, camera, limit);
+}
+
+/// What the decisions tell of the first end's uplink.
+fn told(sim: &Sim) -> UplinkDecision {
+    let decisions = sim.adaptation.explain(sim.now);
+    let own = decisions.participants.iter().find(|one| one.participant == sim.ends[0].id);
+    own.expect("somebody who is there").uplink
+}
+
+fn rungs_asked_for(sim: &Sim) -> Vec<Rung> {
+    let plan = sim.ends[0].plan.as_ref().expect("a plan");
+    plan.encodings.iter().filter(|encoding| encoding.active).map(|encoding| encoding.rung).collect()
+}
+
+/// A pair in HD.
+fn pair() -> Sim {
+    let mut sim = five_g_pair(kbps(20_000));
+    sim.run(secs(15));
+    assert_eq!(sim.sees(0, 1), Rung::P720);
+    sim
+}
+
+#[test]
+fn an_uplink_that_the_page_calls_short_is_asked_for_what_it_carries() {
+    let mut sim = pair();
+    sim.ends[0].uplink = kbps(1_600);
+    sim.run(secs(1));
+    say(&mut sim, EncoderLimit::Bandwidth);
+    sim.run(secs(3));
+    assert_eq!(rungs_asked_for(&sim), [Rung::P180, Rung::P480]);
+    assert_eq!(told(&sim).encoder, EncoderLimit::Bandwidth);
+    assert!(told(&sim).carries_bps.is_some_and(|carries| carries <= kbps(1_600)), "{:?}", told(&sim));
+    sim.ends[0].uplink = kbps(20_000);
+    say(&mut sim, EncoderLimit::None);
+    let time = sim.until(secs(60), |sim| sim.sees(0, 1) == Rung::P720).expect("HD again");
+    assert!(time <= secs(20), "{time:?}");
+    sim.run(secs(40));
+    assert_eq!(sim.sees(0, 1), Rung::P720);
+    assert_eq!(rungs_asked_for(&sim), [Rung::P180, Rung::P480, Rung::P720]);
+    assert_eq!(told(&sim).carries_bps, None, "and the limit is forgotten");
+}
+
+#[test]
+fn a_word_about_bandwidth_takes_nothing_where_everything_comes() {
+    let mut sim = pair();
+    let before = sim.rungs.len();
+    for _ in 0..8 {
+        say(&mut sim, EncoderLimit::Bandwidth);
+        sim.run(secs(15));
+        assert_eq!(sim.sees(0, 1), Rung::P720);
+    }
+    assert_eq!(sim.rungs.len(), before, "{:?}", sim.rungs);
+    assert_eq!(told(&sim).carries_bps, None);
+}
+
+#[test]
+fn a_word_that_is_not_repeated_is_forgotten() {
+    let mut sim = pair();
+    say(&mut sim, EncoderLimit::Cpu);
+    sim.run(secs(5));
+    assert_eq!(sim.sees(0, 1), Rung::P480);
+    assert_eq!(told(&sim).encoder, EncoderLimit::Cpu);
+    sim.run(secs(25));
+    assert_eq!(sim.sees(0, 1), Rung::P480, "for a while it stands");
+    let time = sim.until(secs(60), |sim| sim.sees(0, 1) == Rung::P720).expect("HD again");
+    assert!(time >= secs(9), "the word counts for forty seconds: {time:?}");
+    assert_eq!(told(&sim).encoder, EncoderLimit::None);
+}
+
+#[test]
+fn a_word_that_is_repeated_stands() {
+    let mut sim = pair();
+    for _ in 0..12 {
+        say(&mut sim, EncoderLimit::Cpu);
+        sim.run(secs(15));
+        assert!(sim.sees(0, 1) <= Rung::P480);
+    }
+    say(&mut sim, EncoderLimit::None);
+    assert!(sim.until(Duration::from_secs(60), |sim| sim.sees(0, 1) == Rung::P720).is_some());
+}
