@@ -12,6 +12,8 @@ use super::send_history::DeliveredPacket;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DeliveryRate {
     recent: VecDeque<Delivery>,
+    /// What the recent ones make together: it is asked for more often than one comes.
+    recent_size: DataSize,
     first_arrival: Option<Duration>,
 }
 
@@ -45,16 +47,22 @@ impl DeliveryRate {
         }
         self.first_arrival.get_or_insert(packet.arrival);
         if self.recent.len() == MOST_DELIVERIES {
-            self.recent.pop_front();
+            self.forget_first();
         }
         // Kept in order of arrival: a misordered packet moves a few places at most.
         let place =
             self.recent.iter().rposition(|other| other.arrival <= packet.arrival).map_or(0, |at| at + 1);
+        self.recent_size += packet.size;
         self.recent.insert(place, Delivery { sent: packet.sent, arrival: packet.arrival, size: packet.size });
         let horizon = self.latest().saturating_sub(ACKNOWLEDGED);
         while self.recent.front().is_some_and(|first| first.arrival < horizon) {
-            self.recent.pop_front();
+            self.forget_first();
         }
+    }
+
+    fn forget_first(&mut self) {
+        let size = self.recent.pop_front().map_or(DataSize::ZERO, |first| first.size);
+        self.recent_size = self.recent_size - size;
     }
 
     /// The rate acknowledged over the last half second, once a quarter has passed.
@@ -67,8 +75,7 @@ impl DeliveryRate {
             self.latest().saturating_sub(ACKNOWLEDGED).max(self.first_arrival?)
         };
         let time = self.latest().saturating_sub(since);
-        let size: DataSize = self.recent.iter().map(|delivery| delivery.size).sum();
-        (time >= ACKNOWLEDGED / 2).then(|| size.per(time))
+        (time >= ACKNOWLEDGED / 2).then(|| self.recent_size.per(time))
     }
 
     /// What happened to the packets that arrived during the last `window`.
