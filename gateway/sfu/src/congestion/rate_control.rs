@@ -271,8 +271,14 @@ impl RateControl {
         throughput: &Throughput,
         change: Change,
     ) -> Change {
-        let delivered = throughput.arrived;
+        let arrived = throughput.arrived;
         let queue = view.sudden_queue.unwrap_or_default().max(view.queue);
+        // Frames differ: over half a second they even out, and flows that share a queue measure alike.
+        let is_gentle = change == Change::Lowered && queue < STANDING_QUEUE;
+        let delivered = view
+            .acknowledged
+            .filter(|acknowledged| is_gentle && arrived >= acknowledged.scaled(SAME_RATE))
+            .unwrap_or(arrived);
         // After a collapse pictures wait until the queue is gone; what comes then may use the link.
         let is_held =
             change == Change::Collapsed || matches!(self.phase, Phase::Draining { is_held: true, .. });
@@ -388,6 +394,9 @@ const STRETCHED: f64 = 0.85;
 
 /// Of the delivered rate, after overuse; as in GCC.
 const BACKOFF: f64 = 0.85;
+
+/// Within a few frames a rate varies by so much from chance.
+const SAME_RATE: f64 = 0.8;
 
 /// Each 100 ms of queue take another tenth off, to be rid of it within about a second.
 const DEEPEST_DRAIN: f64 = 0.25;
@@ -511,6 +520,7 @@ mod tests {
                 1_000..=1_000,
             ),
             ("overuse", LinkView { throughput: throughput(500, 900), ..over }, 417..=418),
+            ("overuse within chance", LinkView { throughput: throughput(850, 1_100), ..over }, 835..=835),
             (
                 "a trend without a queue",
                 LinkView { queue: ms(0), throughput: throughput(500, 900), ..over },
