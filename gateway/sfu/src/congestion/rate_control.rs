@@ -331,10 +331,11 @@ impl RateControl {
         }
         let seconds = elapsed.as_secs_f64();
         let was_full = self.decreased.is_some_and(|at| now.saturating_sub(at) < REMEMBERS_FULL);
+        let by_packets = self.target + DataSize::bytes(TYPICAL_PACKET).per(RESPONSE_TIME).scaled(seconds);
         let raised = if was_full || self.capacity.is_near(self.target) {
-            self.target + DataSize::bytes(TYPICAL_PACKET).per(RESPONSE_TIME).scaled(seconds)
+            by_packets
         } else {
-            self.target.scaled(1.0 + GROWTH * seconds)
+            by_packets.max(self.target.scaled(1.0 + GROWTH * seconds))
         };
         self.target = raised.min(proven_by(acknowledged)).max(self.target).min(MAX_TARGET);
     }
