@@ -245,7 +245,9 @@ impl RateControl {
         let throughput = view.throughput.filter(|throughput| throughput.is_stretched(STRETCHED))?;
         // Who sends less than it may gets less delivered than it may, which is no step of the link.
         let expected = self.target.min(latest.sent.max(throughput.sent));
-        (latest.arrived < expected.scaled(OVERRUN)).then_some(latest)
+        // Once pictures are held back, what arrives slowly is what was sent slowly.
+        let is_measure = matches!(self.phase, Phase::Increasing) || latest.is_stretched(STRETCHED);
+        (is_measure && latest.arrived < expected.scaled(OVERRUN)).then_some(latest)
     }
 
     /// Packets that left before the last decrease prove nothing about the rate after it, unless they show
