@@ -62,7 +62,7 @@ impl DeliveryRate {
 
     fn forget_first(&mut self) {
         let size = self.recent.pop_front().map_or(DataSize::ZERO, |first| first.size);
-        self.recent_size = self.recent_size - size;
+        self.recent_size -= size;
     }
 
     /// The rate acknowledged over the last half second, once a quarter has passed.
