@@ -34,7 +34,7 @@ fn two_flows_share_a_changing_link() {
                 &format!("{rate} kbit/s, seed {seed}: Jain, use, queue"),
                 (jain(&rates), used, queue),
             );
-            // 0.95 is wanted; over seeds single phases fall to 0.92.
+            // 0.95 is wanted; over seeds one phase in ten is below, none below this.
             hold!(jain(&rates) >= 0.9, "{rates:?}");
             hold!(used >= 0.8, "{used}");
             hold!(queue <= ms(150), "{queue:?}");
@@ -55,8 +55,7 @@ fn three_flows_that_come_one_after_the_other_share() {
         let rates = [0, 1, 2].map(|flow| world.offered(flow, 60_000, 120_000));
         let used = rates.into_iter().sum::<Bitrate>().ratio_of(kbps(3_500));
         figure("RFC 8867 5.4", &format!("seed {seed}: rates, Jain, use"), (rates, jain(&rates), used));
-        // 0.95 is wanted; over seeds it is 0.89 to 0.997.
-        hold!(jain(&rates) >= 0.87, "{rates:?}");
+        hold!(jain(&rates) >= 0.95, "{rates:?}");
         hold!(used >= 0.85, "{used}");
     }
 }
@@ -73,7 +72,7 @@ fn far_flows_get_their_part() {
         let rates = [0, 1, 2, 3, 4].map(|flow| world.offered(flow, 100_000, 300_000));
         let used = rates.into_iter().sum::<Bitrate>().ratio_of(kbps(4_000));
         figure("RFC 8867 5.5", &format!("seed {seed}: rates, Jain, use"), (rates, jain(&rates), used));
-        hold!(jain(&rates) >= 0.9, "{rates:?}");
+        hold!(jain(&rates) >= 0.95, "{rates:?}");
         hold!(used >= 0.85, "{used}");
     }
 }
@@ -115,7 +114,7 @@ fn short_transfers_are_lived_with() {
         let rates = [0, 1].map(|flow| world.offered(flow, 20_000, 200_000));
         figure("RFC 8867 5.7", &format!("seed {seed}: rates, Jain"), (rates, jain(&rates)));
         hold!(jain(&rates) >= 0.95, "{rates:?}");
-        hold!(rates.into_iter().sum::<Bitrate>() >= kbps(1_000), "{rates:?}");
+        hold!(rates.into_iter().sum::<Bitrate>() >= kbps(1_100), "{rates:?}");
     }
 }
 
@@ -135,7 +134,7 @@ fn a_pause_gives_room_and_takes_it_back() {
         let after = [0, 1, 2].map(|flow| world.offered(flow, 90_000, 120_000));
         figure("RFC 8867 5.8", &format!("seed {seed}: during, after, Jain"), (during, after, jain(&after)));
         hold!(during.ratio_of(kbps(3_500)) >= 0.8, "{during}");
-        hold!(jain(&after) >= 0.9, "{after:?}");
+        hold!(jain(&after) >= 0.95, "{after:?}");
     }
 }
 
