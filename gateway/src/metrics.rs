@@ -13,7 +13,7 @@ use std::time::Duration;
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
-use protocol::quality::{HdMode, HdReason};
+use protocol::quality::{HdMode, HdReason, RungReason};
 use protocol::server_message::{EndReason, ErrorCode};
 use protocol::track::{MediaKind, Role};
 use protocol::video_codec::{CodecReason, VideoCodec};
@@ -96,6 +96,7 @@ pub struct Metrics {
     voice_redundant_bytes: Counters<()>,
     estimate: Histograms<NetworkClass>,
     allocated_rung: Gauges<Rung>,
+    rung_reasons: Gauges<RungReason>,
     rung_switches: Counters<(SwitchCause, Step)>,
     hd_mode: Gauges<HdMode>,
     hd_permitted_pairs: Gauges<()>,
@@ -204,6 +205,7 @@ impl Metrics {
             voice_redundant_bytes: it.counters("tvg_voice_redundant_bytes_total", "Bytes of earlier frames that voices carried again to subscribers")?,
             estimate: it.histograms("tvg_bwe_bits_per_second", "Estimated bandwidth toward subscribers", &ESTIMATES)?,
             allocated_rung: it.gauges("tvg_allocated_rung", "Video subscriptions by the rung that they get")?,
+            rung_reasons: it.gauges("tvg_rung_reason", "Video subscriptions by what holds them at their rung")?,
             rung_switches: it.counters("tvg_rung_switches_total", "Subscriptions that moved to another rung, by cause")?,
             hd_mode: it.gauges("tvg_hd_mode", "1 for the HD mode in force, 0 for the other")?,
             hd_permitted_pairs: it.gauges("tvg_hd_permitted_pairs", "Video subscriptions with HD permission")?,
@@ -352,6 +354,9 @@ impl Metrics {
         }
         for (place, rung) in Rung::ALL.into_iter().enumerate() {
             self.allocated_rung.set(rung, total(&|it| it.video_subscriptions[place]));
+        }
+        for (place, reason) in RungReason::ALL.into_iter().enumerate() {
+            self.rung_reasons.set(reason, total(&|it| it.rung_reasons[place]));
         }
         self.tracks.set((MediaKind::Audio, Direction::In), total(&|it| it.audio_tracks));
         self.tracks.set((MediaKind::Video, Direction::In), total(&|it| it.video_tracks));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
+use protocol::quality::RungReason;
 use protocol::track::{MediaKind, Role};
 
 /// Counts since the start. Each only grows.
@@ -196,6 +197,8 @@ pub struct Census {
     pub audio_subscriptions: usize,
     /// Video subscriptions by the rung they get, in the order of [`Rung::ALL`].
     pub video_subscriptions: [usize; Rung::ALL.len()],
+    /// Video subscriptions by what holds them at their rung, in the order of [`RungReason::ALL`].
+    pub rung_reasons: [usize; RungReason::ALL.len()],
     /// Video subscriptions with HD permission.
     pub hd_permitted: usize,
 }

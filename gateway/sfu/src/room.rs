@@ -294,8 +294,9 @@ impl Room {
             if let Some(place) = NetworkClass::ALL.iter().position(|class| *class == participant.class) {
                 census.network_classes[place] += 1;
             }
-            for PairQuality { rung, hd, .. } in self.adaptation.quality(participant.id) {
+            for PairQuality { rung, rung_reason, hd, .. } in self.adaptation.quality(participant.id) {
                 census.video_subscriptions[*rung as usize] += 1;
+                census.rung_reasons[*rung_reason as usize] += 1;
                 census.hd_permitted += usize::from(*hd == protocol::quality::HdReason::Granted);
             }
             let voices = participant.egress.subscriptions().filter(|(_, one)| one.kind() == MediaKind::Audio);

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use protocol::ladder::Rung;
 use protocol::network_class::NetworkClass;
-use protocol::quality::{HdMode, HdReason};
+use protocol::quality::{HdMode, HdReason, RungReason};
 use protocol::server_message::{EndReason, ErrorCode};
 use protocol::track::{MediaKind, Role};
 use protocol::video_codec::{CodecReason, VideoCodec};
@@ -137,6 +137,7 @@ label! {
     "rung": Rung,
     "reason": DropReason,
     "reason": HdReason,
+    "reason": RungReason,
     "reason": SendFailure,
     "cause": TransportFailure,
     "cause": SwitchCause,
