@@ -92,7 +92,7 @@ fn a_transfer_that_fills_the_queue_starves_nobody() {
             let theirs = world.tcp[0].rate();
             figure("RFC 8867 5.6", &format!("queue {queue}, seed {seed}: ours, theirs"), (ours, theirs));
             // From 30 s on, with the way there; a fair part is 1 Mbit/s.
-            hold!(ours >= kbps(280), "{ours}");
+            hold!(ours >= kbps(300), "{ours}");
             hold!(theirs >= kbps(600), "{theirs}");
         }
     }
@@ -134,7 +134,7 @@ fn a_pause_gives_room_and_takes_it_back() {
         let after = [0, 1, 2].map(|flow| world.offered(flow, 90_000, 120_000));
         figure("RFC 8867 5.8", &format!("seed {seed}: during, after, Jain"), (during, after, jain(&after)));
         hold!(during.ratio_of(kbps(3_500)) >= 0.8, "{during}");
-        hold!(jain(&after) >= 0.95, "{after:?}");
+        hold!(jain(&after) >= 0.9, "{after:?}");
     }
 }
 
