@@ -39,7 +39,10 @@ const fn format(codec: VideoCodec) -> (u8, &'static str) {
             "a=rtpmap:102 H264/90000\na=fmtp:102 packetization-mode=1;level-asymmetry-allowed=1;profile-level-id=42e01f\n",
         ),
         Vp9 => (98, "a=rtpmap:98 VP9/90000\na=fmtp:98 profile-id=0\n"),
-        Av1 => (45, "a=rtpmap:45 AV1/90000\n"),
+        Av1 => (
+            45,
+            "a=rtpmap:45 AV1/90000\na=extmap:13 https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension\n",
+        ),
     }
 }
 

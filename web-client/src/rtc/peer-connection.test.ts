@@ -83,6 +83,8 @@ describe("a peer connection", () => {
       ["video", "sendonly"],
       ["video", "recvonly"],
     ]);
+    const [, receiver] = connection.transceivers;
+    expect(receiver?.extensions.map(({ direction }) => direction)).toEqual(["sendrecv", "sendrecv"]);
     peer.receive([track("theirs")]);
     expect((await peer.createOffer("continue"))?.subscriptions).toEqual([{ mid: "1", track: "theirs" }]);
   });

@@ -276,6 +276,7 @@ export class PeerConnection implements Negotiable {
 
   #addReceiver(kind: MediaKind, track: Track | null): void {
     const transceiver = this.#connection.addTransceiver(kind, { direction: "recvonly" });
+    if (kind === "video") offerDescriptor(transceiver);
     this.#receiving.push({ transceiver, kind, track });
   }
 
@@ -314,6 +315,25 @@ function nextParameters({ plan, maxBitrate, transceiver }: Sending): RTCRtpSendP
 function captureLines(track: MediaStreamTrack | null): number {
   const { width = 0, height = 0 } = track?.getSettings() ?? {};
   return Math.min(width, height);
+}
+
+/** Says which frame rests on which, in streams with layers. */
+const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
+type HeaderExtension = { readonly uri: string; readonly direction: RTCRtpTransceiverDirection };
+
+/** Chromium offers to receive the descriptor by itself only where it has offered to send it before. */
+function offerDescriptor(transceiver: RTCRtpTransceiver): void {
+  const extensible = transceiver as Partial<{
+    getHeaderExtensionsToNegotiate(): HeaderExtension[];
+    setHeaderExtensionsToNegotiate(extensions: HeaderExtension[]): void;
+  }>;
+  const extensions = extensible.getHeaderExtensionsToNegotiate?.() ?? [];
+  if (!extensions.some(({ uri, direction }) => uri === DESCRIPTOR && direction === "stopped")) return;
+  const offered = extensions.map(({ uri, direction }) =>
+    uri === DESCRIPTOR ? { uri, direction: "sendrecv" as const } : { uri, direction },
+  );
+  extensible.setHeaderExtensionsToNegotiate?.(offered);
 }
 
 function setCodecPreferences(transceiver: RTCRtpTransceiver, codecs: RTCRtpCodec[]): void {

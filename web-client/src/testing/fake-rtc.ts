@@ -52,6 +52,13 @@ export class FakeSender {
 export class FakeTransceiver {
   mid: string | null = null;
   codecs: string[] = [];
+  extensions = [
+    { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", direction: "sendrecv" },
+    {
+      uri: "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
+      direction: "stopped",
+    },
+  ];
   readonly receiver: { readonly track: MediaStreamTrack };
   readonly sender: FakeSender;
 
@@ -63,6 +70,14 @@ export class FakeTransceiver {
   ) {
     this.receiver = { track: fakeTrack(kind) };
     this.sender = new FakeSender(track, encodings);
+  }
+
+  getHeaderExtensionsToNegotiate(): { uri: string; direction: string }[] {
+    return this.extensions;
+  }
+
+  setHeaderExtensionsToNegotiate(extensions: { uri: string; direction: string }[]): void {
+    this.extensions = extensions;
   }
 
   setCodecPreferences(codecs: RTCRtpCodec[]): void {

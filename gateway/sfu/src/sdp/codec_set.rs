@@ -3,7 +3,8 @@
 use protocol::video_codec::VideoCodec;
 
 use super::codec::Codec;
-use super::offer::{Direction, LineKind, RemoteOffer};
+use super::offer::{Direction, LineKind, MediaDescription, RemoteOffer};
+use crate::rtp::HeaderExtension;
 
 /// A set of picture streams by their codec; those of H.264 differ by profile.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,9 +67,17 @@ impl RemoteOffer {
     fn pictures(&self, is_meant: impl Fn(Direction) -> bool) -> Option<CodecSet> {
         let meant =
             self.media.iter().filter(|media| media.kind == LineKind::Video && is_meant(media.direction));
-        let set = CodecSet::of(meant.flat_map(|media| &media.codecs).map(|codec| codec.codec));
+        let set = CodecSet::of(meant.flat_map(understood));
         (!set.is_empty()).then(|| set.decodable())
     }
+}
+
+/// The codecs of a media description. AV1 goes in spatial layers, and nothing but the dependency descriptor says which
+/// frame rests on which: without it a decoder shows none but the lowest.
+fn understood(media: &MediaDescription) -> impl Iterator<Item = Codec> {
+    let has_descriptor = media.extensions.id(HeaderExtension::DependencyDescriptor).is_some();
+    let codecs = media.codecs.iter().map(|codec| codec.codec);
+    codecs.filter(move |codec| *codec != Codec::Av1 || has_descriptor)
 }
 
 #[cfg(test)]
@@ -92,6 +101,17 @@ mod tests {
         assert!(set.has(VideoCodec::Vp8) && set.has(VideoCodec::H264) && !set.has(VideoCodec::Vp9));
         assert!(offer.presumably_decodable().expect("pictures").has(VideoCodec::Vp9));
         assert!(parsed(FIREFOX).decodable().is_some_and(|set| set.has(VideoCodec::Vp8)));
+    }
+
+    #[test]
+    fn av1_takes_the_descriptor_of_its_layers() {
+        let uri = HeaderExtension::DependencyDescriptor.uri();
+        let plain = CHROMIUM.replace(uri, "urn:unknown");
+        let line = format!("a=extmap:14 {uri}\r\na=rtpmap:45 AV1/90000");
+        let described = plain.replace("a=rtpmap:45 AV1/90000", &line);
+        for (offer, has_av1) in [(described, true), (plain, false)] {
+            assert_eq!(parsed(&offer).decodable().map(|set| set.has(VideoCodec::Av1)), Some(has_av1));
+        }
     }
 
     #[test]
