@@ -37,7 +37,7 @@ impl Stage {
     /// Receives these codecs, the first as payload type 100 with retransmissions as 101, the next as 102, and so on.
     fn of(codecs: &[Codec], rids: &[&str], target: Layer) -> Self {
         let now = origin();
-        let rids: Vec<Rid> = rids.iter().filter_map(|rid| Rid::new(rid)).collect();
+        let rids: Vec<Rid> = rids.iter().filter_map(Rid::new).collect();
         let agreed = |(place, codec): (u8, &Codec)| NegotiatedCodec {
             codec: *codec,
             payload_type: Pt(100 + 2 * place),
