@@ -122,6 +122,12 @@ impl Allocator {
         self.memory.get(demand)?.layer
     }
 
+    /// Whether a demand was lowered last because its link gave out, which says nothing of what it held.
+    #[must_use]
+    pub fn is_let_down(&self, demand: usize) -> bool {
+        self.memory.get(demand).is_some_and(RungMemory::is_let_down)
+    }
+
     /// The highest layer that a demand may rise to, while a higher one has failed a short while ago.
     #[must_use]
     pub fn limit(&self, now: Instant, demand: usize) -> Option<Layer> {

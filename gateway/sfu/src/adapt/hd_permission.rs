@@ -38,6 +38,8 @@ pub struct HdPermission {
     objection: Option<(HdReason, Instant)>,
     /// Since when a link on probation lacks room.
     doubted_since: Option<Instant>,
+    /// On probation HD flowed, and nothing spoke against it.
+    shown: bool,
     good_since: Option<Instant>,
     drops: [Option<Instant>; 2],
 }
@@ -80,6 +82,7 @@ impl HdPermission {
             class_wait: Duration::ZERO,
             objection: None,
             doubted_since: None,
+            shown: false,
             good_since: None,
             drops: [None; 2],
         }
@@ -147,6 +150,7 @@ impl HdPermission {
         let objection = uplink_objection(pair).or_else(|| downlink_objection(pair));
         let confirmed_since = if objection.is_none() { Some(confirmed_since.unwrap_or(now)) } else { None };
         self.doubted_since = objection.map(|_| self.doubted_since.unwrap_or(now));
+        self.shown |= objection.is_none() && pair.flowing;
         if confirmed_since.is_some_and(|since| elapsed(since, now) >= CONFIRMATION) {
             self.grant(now);
             return PERMITTED;
@@ -156,7 +160,8 @@ impl HdPermission {
             && doubted
             && elapsed(measured_since, now) >= PROBATION
         {
-            return self.revoke(now, reason, if pair.uplink_limited { Blame::Faded } else { Blame::Failed });
+            let blame = if pair.uplink_limited || self.shown { Blame::Faded } else { Blame::Failed };
+            return self.revoke(now, reason, blame);
         }
         self.phase = Phase::Probation { measured_since: Some(measured_since), confirmed_since };
         PERMITTED
@@ -260,6 +265,7 @@ impl HdPermission {
     }
 
     fn bar(&mut self, now: Instant) -> Phase {
+        self.shown = false;
         self.good_since = None;
         self.doubted_since = None;
         self.drops = [None; 2];
@@ -278,6 +284,7 @@ impl HdPermission {
             Blame::Worn | Blame::Faded => FIRST_COOL_DOWN,
         };
         self.objection = None;
+        self.shown = false;
         self.good_since = None;
         self.drops = [None; 2];
         self.doubted_since = None;
@@ -321,7 +328,7 @@ enum Blame {
     Failed,
     /// It had been held for long.
     Worn,
-    /// The room for it had been missing for so long that the publisher need not go on sending HD: it comes back
+    /// The room for it was there and went, for so long that the publisher need not go on sending HD: it comes back
     /// with the room, and agreement is wait enough.
     Faded,
 }
@@ -377,7 +384,9 @@ const DROP_WINDOW: Duration = Duration::from_secs(10);
 /// An objection shorter than this does not break an agreement: estimates dip while they probe.
 const SHORT_OBJECTION: Duration = Duration::from_millis(500);
 
-const LOSS_PATIENCE: Duration = Duration::from_secs(2);
+/// Two seconds of loss, seen through a window of one: a collapse of the link loses packets for less, and is the
+/// rung's to answer.
+const LOSS_PATIENCE: Duration = Duration::from_secs(3);
 const ROUND_TRIP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The rung follows a lack of room at once; the permission only when the lack lasts, since it is what lets HD

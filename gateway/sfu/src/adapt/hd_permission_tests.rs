@@ -134,7 +134,7 @@ fn what_was_withdrawn_returns_after_cool_down_and_agreement() {
     course.run(10, &good());
     let mut waits = Vec::new();
     for _ in 0..5 {
-        course.run(3, &lossy());
+        course.run(4, &lossy());
         assert!(!course.last.permitted);
         waits.push(course.until_permitted(&good()));
     }
@@ -143,7 +143,7 @@ fn what_was_withdrawn_returns_after_cool_down_and_agreement() {
         assert!(wait.abs_diff(expected) <= 2, "{waits:?}");
     }
     course.run(200, &good());
-    course.run(3, &lossy());
+    course.run(4, &lossy());
     let forgiven = course.until_permitted(&good());
     assert!(forgiven <= 22, "{forgiven}");
 }

@@ -16,6 +16,15 @@ use super::snapshot::{RoomSnapshot, SourceSnapshot};
 use super::strategy::Steps;
 use crate::sample::SwitchCause;
 
+/// What the rung loop has decided for one subscription.
+#[derive(Debug, Clone, Copy)]
+struct Decided {
+    track: TrackId,
+    layer: Option<Layer>,
+    /// It was lowered because the link gave out, which is no failure of HD.
+    let_down: bool,
+}
+
 impl Adaptation {
     /// Runs the rung loop of one subscriber and says what changed.
     pub(super) fn step(
@@ -34,24 +43,23 @@ impl Adaptation {
             Steps::AtOnce => participant.allocator.follow(ideal),
         }
         participant.prices = participant.allocator.prices(room, &subscriber).collect();
-        let decided: Vec<(TrackId, Option<Layer>)> =
-            participant.demands.iter().copied().zip(participant.allocator.layers()).collect();
-        for ((track, layer), demand) in decided.into_iter().zip(&subscriber.demands) {
+        let allocator = &participant.allocator;
+        let decided =
+            participant.demands.iter().zip(allocator.layers()).enumerate().map(|(index, (track, layer))| {
+                Decided { track: *track, layer, let_down: allocator.is_let_down(index) }
+            });
+        let decided: Vec<Decided> = decided.collect();
+        for (decided, demand) in decided.into_iter().zip(&subscriber.demands) {
             if let Some(source) = room.sources.get(demand.source) {
-                self.settle(now, (id, track), layer, source);
+                self.settle(now, id, decided, source);
             }
         }
     }
 
     /// Takes over the layer of one subscription.
-    fn settle(
-        &mut self,
-        now: Instant,
-        key: (ParticipantId, TrackId),
-        layer: Option<Layer>,
-        source: &SourceSnapshot,
-    ) {
-        let (subscriber, id) = key;
+    fn settle(&mut self, now: Instant, subscriber: ParticipantId, decided: Decided, source: &SourceSnapshot) {
+        let Decided { track: id, layer, let_down } = decided;
+        let key = (subscriber, id);
         let Some(track) = self.room.tracks.get(&id) else { return };
         let Some(mut subscription) = self.room.subscriptions.get(&key).copied() else { return };
         let before = subscription;
@@ -75,7 +83,8 @@ impl Adaptation {
                 subscription.hd_since,
                 cause,
                 self.room.pairs.get_mut(&(publisher, subscriber)),
-            ) {
+            ) && !let_down
+            {
                 pair.permission.handle_drop(now, reached);
             }
         }

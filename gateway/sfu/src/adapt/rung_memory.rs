@@ -21,8 +21,8 @@ pub(super) struct RungMemory {
     /// Collapses in quick succession, and the last of them.
     collapses: u32,
     collapsed: Option<Instant>,
-    /// Why there is no picture, where the link is to blame.
-    dark: Option<Fall>,
+    /// Why it was lowered last, where the link is to blame.
+    fallen: Option<Fall>,
     /// Since when it has been short of frames for the sake of the link.
     thinned_since: Option<Instant>,
     cap: Option<Rung>,
@@ -86,7 +86,7 @@ impl RungMemory {
     /// Goes up because there is room.
     pub(super) fn raise(&mut self, now: Instant, to: Option<Layer>) {
         self.raised = to.map(|layer| (layer, now));
-        self.dark = None;
+        self.fallen = None;
         self.layer = to;
         self.thinned_since = None;
     }
@@ -95,7 +95,7 @@ impl RungMemory {
     pub(super) fn fall(&mut self, now: Instant, to: Option<Layer>, fall: Fall) {
         let Some(from) = self.layer else { return };
         let spatial = to.map(|layer| layer.encoding) != Some(from.encoding);
-        self.dark = to.is_none().then_some(fall);
+        self.fallen = Some(fall);
         if fall == Fall::Collapse {
             self.collapses = self.recent_collapses(now) + 1;
             self.collapsed = Some(now);
@@ -118,6 +118,11 @@ impl RungMemory {
         self.layer = to;
     }
 
+    /// Whether it was lowered last because its link gave out, whatever was sent.
+    pub(super) fn is_let_down(&self) -> bool {
+        matches!(self.fallen, Some(Fall::Collapse | Fall::Silence))
+    }
+
     /// Whether it has been short of frames for longer than a face should move in steps.
     pub(super) fn is_thin(&self, now: Instant) -> bool {
         self.thinned_since.is_some_and(|since| now.saturating_duration_since(since) >= THIN_PATIENCE)
@@ -132,7 +137,7 @@ impl RungMemory {
     /// How long there must have been room for a step up. `rung` is what it leads to.
     pub(super) fn patience(&self, now: Instant, to: Option<Layer>, rung: Rung) -> Duration {
         let Some(current) = self.layer else {
-            return if self.dark == Some(Fall::Silence) { Duration::ZERO } else { DARK_PATIENCE };
+            return if self.fallen == Some(Fall::Silence) { Duration::ZERO } else { DARK_PATIENCE };
         };
         if to.is_some_and(|to| to.encoding == current.encoding) {
             return FRAME_RATE_PATIENCE;
@@ -147,11 +152,17 @@ impl RungMemory {
         // The lowest encoding is below the clinical floor: leaving it is urgent.
         if current.encoding == 0 {
             // A link that gives out again and again, and promises little in between, freezes what climbs.
-            let unsteady = if rung < Rung::CLINICAL_FLOOR { self.recent_collapses(now) } else { 0 };
-            return (RETURN_PATIENCE * (1 + unsteady)).min(RAISE_PATIENCE);
+            if rung < Rung::CLINICAL_FLOOR {
+                return (RETURN_PATIENCE * (1 + self.recent_collapses(now))).min(RAISE_PATIENCE);
+            }
+            return if self.was_held(now, to) { HELD_PATIENCE } else { RETURN_PATIENCE };
         }
-        let held = self.best.is_some_and(|(layer, at)| is_recent(now, at) && to <= Some(layer));
-        if held { HELD_PATIENCE } else { RAISE_PATIENCE }
+        if self.was_held(now, to) { HELD_PATIENCE } else { RAISE_PATIENCE }
+    }
+
+    /// Whether it held as much a short while ago.
+    fn was_held(&self, now: Instant, to: Option<Layer>) -> bool {
+        self.best.is_some_and(|(layer, at)| is_recent(now, at) && to <= Some(layer))
     }
 
     fn recent_collapses(&self, now: Instant) -> u32 {
