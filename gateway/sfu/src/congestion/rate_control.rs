@@ -275,11 +275,15 @@ impl RateControl {
     ) -> Change {
         let arrived = throughput.arrived;
         let queue = view.sudden_queue.unwrap_or_default().max(view.queue);
-        // Frames differ: over half a second they even out, and flows that share a queue measure alike.
+        // Frames differ: over half a second they even out, and flows that share a queue measure alike. After a rise
+        // half a second still tells what was before it.
         let is_gentle = change == Change::Lowered && queue < STANDING_QUEUE;
         let delivered = view
             .acknowledged
-            .filter(|acknowledged| is_gentle && arrived >= acknowledged.scaled(SAME_RATE))
+            .filter(|acknowledged| {
+                let is_same = arrived.min(*acknowledged) >= arrived.max(*acknowledged).scaled(SAME_RATE);
+                is_gentle && is_same
+            })
             .unwrap_or(arrived);
         // After a collapse pictures wait until the queue is gone; what comes then may use the link.
         let is_held =
