@@ -152,10 +152,8 @@ impl RungMemory {
         // The lowest encoding is below the clinical floor: leaving it is urgent.
         if current.encoding == 0 {
             // A link that gives out again and again, and promises little in between, freezes what climbs.
-            if rung < Rung::CLINICAL_FLOOR {
-                return (RETURN_PATIENCE * (1 + self.recent_collapses(now))).min(RAISE_PATIENCE);
-            }
-            return if self.was_held(now, to) { HELD_PATIENCE } else { RETURN_PATIENCE };
+            let unsteady = if rung < Rung::CLINICAL_FLOOR { self.recent_collapses(now) } else { 0 };
+            return (RETURN_PATIENCE * (1 + unsteady)).min(RAISE_PATIENCE);
         }
         if self.was_held(now, to) { HELD_PATIENCE } else { RAISE_PATIENCE }
     }
