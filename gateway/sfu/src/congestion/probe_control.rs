@@ -310,7 +310,7 @@ const PROMISING: f64 = 1.1;
 
 /// Probing goes on as often as a scout is cheap: its 10 kbit/s buy HD within 3 s of the link's return.
 const FIRST_INTERVAL: Duration = Duration::from_millis(700);
-const LONGEST_INTERVAL: Duration = Duration::from_millis(1_800);
+const LONGEST_INTERVAL: Duration = Duration::from_millis(1_300);
 
 /// Probes that lead into overuse are not cheap.
 const LONGEST_INTERVAL_WHEN_MISLED: Duration = Duration::from_secs(15);
