@@ -21,8 +21,6 @@ pub(super) struct RungMemory {
     /// Collapses in quick succession, and the last of them.
     collapses: u32,
     collapsed: Option<Instant>,
-    /// What it held until its publisher could not send it any more, with the link as good as before.
-    missed: Option<Layer>,
     /// Why it was lowered last, where the link is to blame.
     fallen: Option<Fall>,
     /// Since when it has been short of frames for the sake of the link.
@@ -79,7 +77,6 @@ impl RungMemory {
 
     /// What is held is not there any more; nobody's link is to blame.
     pub(super) fn replace(&mut self, layer: Option<Layer>) {
-        self.missed = self.missed.max(self.layer);
         self.layer = layer;
         self.started = layer.is_some();
         self.raised = None;
@@ -90,7 +87,6 @@ impl RungMemory {
     pub(super) fn raise(&mut self, now: Instant, to: Option<Layer>) {
         self.raised = to.map(|layer| (layer, now));
         self.fallen = None;
-        self.missed = self.missed.filter(|missed| to < Some(*missed));
         self.layer = to;
         self.thinned_since = None;
     }
@@ -100,7 +96,6 @@ impl RungMemory {
         let Some(from) = self.layer else { return };
         let spatial = to.map(|layer| layer.encoding) != Some(from.encoding);
         self.fallen = Some(fall);
-        self.missed = None;
         if fall == Fall::Collapse {
             self.collapses = self.recent_collapses(now) + 1;
             self.collapsed = Some(now);
@@ -147,11 +142,11 @@ impl RungMemory {
         if to.is_some_and(|to| to.encoding == current.encoding) {
             return FRAME_RATE_PATIENCE;
         }
-        // What was not allowed has been measured before it was; what was not sent, before it was gone.
+        // What was not allowed has been measured before it was.
         let lifted = self
             .lifted
             .is_some_and(|(before, at)| now.saturating_duration_since(at) < JUST_LIFTED && rung > before);
-        if lifted || (self.missed.is_some() && to <= self.missed) {
+        if lifted {
             return LIFTED_PATIENCE;
         }
         // The lowest encoding is below the clinical floor: leaving it is urgent.
