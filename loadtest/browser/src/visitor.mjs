@@ -129,6 +129,16 @@ export class Visitor {
     return false;
   }
 
+  /** The MIME type of the codec of a picture that the page receives; `null` before there is one. */
+  async receivedCodec() {
+    return await this.page.evaluate(async () => {
+      const report = await window.tvgConnection.getStats();
+      const stats = [...report.values()];
+      const inbound = stats.find((one) => one.type === "inbound-rtp" && one.kind === "video" && one.framesDecoded > 0);
+      return report.get(inbound?.codecId)?.mimeType ?? null;
+    });
+  }
+
   /** What the shell around the page says of the network. */
   async shellReports(networkClass, sequence) {
     await this.page.evaluate(

@@ -27,7 +27,7 @@ test("H264 is forwarded", async () => {
   await inConsult("h264", async ({ patient }) => {
     const seen = await patient.untilShown((height) => height >= 180, { since: patient.joinedAt, seconds: 20 });
     assert.ok(seen !== null, `nothing seen\n${JSON.stringify(await patient.snapshot())}`);
-    assert.equal(await receivedCodec(patient), "video/H264");
+    assert.equal(await patient.receivedCodec(), "video/H264");
     const since = Date.now();
     await patient.wait(3_000);
     const frames = await patient.frames(since);
@@ -39,7 +39,7 @@ for (const codec of ["vp9", "av1"]) {
   test(`layers of ${codec.toUpperCase()} go by what the link carries`, async () => {
     await inConsult(codec, async ({ doctor, patient }) => {
       assert.ok(await patient.untilSteady((height) => height >= 720, { seconds: 60 }), "720 lines never came");
-      assert.equal((await receivedCodec(patient)).toLowerCase(), `video/${codec}`);
+      assert.equal((await patient.receivedCodec()).toLowerCase(), `video/${codec}`);
       assert.equal(await scalabilityMode(doctor), "L3T3_KEY");
       const before = await keyFrames(doctor);
       const since = Date.now();
@@ -87,16 +87,6 @@ async function inConsult(codec, act) {
     await Promise.allSettled(visitors.map((visitor) => visitor.leave()));
     await gateway.stop();
   }
-}
-
-/** The codec of the picture that the page receives. */
-async function receivedCodec(visitor) {
-  return await visitor.page.evaluate(async () => {
-    const report = await window.tvgConnection.getStats();
-    const stats = [...report.values()];
-    const inbound = stats.find((one) => one.type === "inbound-rtp" && one.kind === "video" && one.framesDecoded > 0);
-    return report.get(inbound?.codecId)?.mimeType ?? null;
-  });
 }
 
 /** The layers of the picture that the page sends. */

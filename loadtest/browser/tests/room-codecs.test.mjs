@@ -34,7 +34,7 @@ test("H.264 gives way to VP8 for a Firefox that has none", async () => {
     await enter();
     await untilBothSee(doctor, patient);
     assert.equal(await sentCodec(doctor), "video/VP8");
-    assert.deepEqual([await receivedCodec(patient), await receivedCodec(doctor)], ["video/VP8", "video/VP8"]);
+    assert.deepEqual([await patient.receivedCodec(), await doctor.receivedCodec()], ["video/VP8", "video/VP8"]);
     assert.equal(await changes(gateway, "vp8", "somebody_lacks"), 1);
     await goesAway(patient);
     await untilSent(doctor, "video/H264");
@@ -51,7 +51,7 @@ test("spatial layers give way to encodings for a browser that decodes no codec w
     await untilBothSee(doctor, patient);
     assert.equal(await sentCodec(doctor), "video/VP8");
     assert.deepEqual(await sentRids(doctor), ["h", "l", "m"]);
-    assert.equal(await receivedCodec(patient), "video/VP8");
+    assert.equal(await patient.receivedCodec(), "video/VP8");
     await goesAway(patient);
     await doctor.wait(BACK_SECONDS * 1_000);
     assert.equal(await changes(gateway, "av1", "site_preference"), 1);
@@ -131,16 +131,6 @@ async function sentRids(visitor) {
     const sends = ({ sender, stopped }) => !stopped && sender.track?.kind === "video";
     const { encodings } = window.tvgConnection.getTransceivers().find(sends).sender.getParameters();
     return encodings.flatMap(({ rid }) => rid ?? []).sort();
-  });
-}
-
-/** The codec of the picture that the page receives. */
-async function receivedCodec(visitor) {
-  return await visitor.page.evaluate(async () => {
-    const report = await window.tvgConnection.getStats();
-    const stats = [...report.values()];
-    const inbound = stats.find((one) => one.type === "inbound-rtp" && one.kind === "video" && one.framesDecoded > 0);
-    return report.get(inbound?.codecId)?.mimeType ?? null;
   });
 }
 
