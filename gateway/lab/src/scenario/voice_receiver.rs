@@ -40,8 +40,8 @@ pub(super) struct VoiceReceiver {
     last_played: Option<Instant>,
     gaps: Vec<Gap>,
     first: Option<Instant>,
-    /// What the count in the first frame was ahead of its timestamp.
-    count_ahead: Option<u8>,
+    /// The timestamp of the first frame, and the count in it.
+    origin: Option<(u32, u8)>,
     redundant_packets: usize,
 }
 
@@ -58,7 +58,7 @@ impl VoiceReceiver {
             last_played: None,
             gaps: Vec::new(),
             first: None,
-            count_ahead: None,
+            origin: None,
             redundant_packets: 0,
         }
     }
@@ -104,8 +104,10 @@ impl VoiceReceiver {
     }
 
     fn take(&mut self, now: Instant, sequence: i64, timestamp: u32, frame: &[u8]) {
-        let ahead = frame[0].wrapping_sub((timestamp / FRAME) as u8);
-        assert_eq!(*self.count_ahead.get_or_insert(ahead), ahead, "every frame comes at its own time");
+        let (origin, first) = *self.origin.get_or_insert((timestamp, frame[0]));
+        // Timestamps wrap within the run, and redundancy may tell of a frame before the first.
+        let frames = timestamp.wrapping_sub(origin).cast_signed() / FRAME.cast_signed();
+        assert_eq!(frame[0], first.wrapping_add(frames as u8), "every frame comes at its own time");
         if sequence >= self.next {
             if self.arrived.len() >= CAPACITY {
                 self.arrived.clear();
