@@ -1,6 +1,7 @@
 //! A room: its participants, their tracks, and the one place where packets and policy meet. `forward`
 //! moves packets, `adaptation` decides, and the room carries what one must know to the other.
 
+mod arrival_loss;
 mod codec_choice;
 mod codec_plans;
 mod connection;

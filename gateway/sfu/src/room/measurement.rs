@@ -15,6 +15,7 @@ use crate::forward::Track;
 use crate::limits::HEARING_TIMEOUT;
 use crate::premises::Premises;
 use crate::room::Room;
+use crate::room::arrival_loss::ArrivalTotals;
 use crate::room::ingress::downlink;
 use crate::sample::Sample;
 
@@ -63,13 +64,18 @@ impl Room {
         let id = participant.id;
         let estimate = participant.egress.congestion().estimate();
         self.adaptation.handle_downlink(now, id, downlink(&estimate));
+        let (expected, received) = participant.arrivals.totals();
+        let numbered = expected > 0;
+        let loss = participant.arrival_loss.look(ArrivalTotals { expected, received }).unwrap_or_default();
         let mut uplink =
-            Uplink { rate: Bitrate::ZERO, loss: 0.0, jitter: Duration::ZERO, rtt: Some(estimate.rtt) };
+            Uplink { rate: Bitrate::ZERO, loss, jitter: Duration::ZERO, rtt: Some(estimate.rtt) };
         for track in self.tracks.iter().flatten().filter(|track| track.publisher == index) {
             for encoding in &track.encodings {
                 let rates = encoding.meter.rates(now);
                 uplink.rate += rates.up_to[rates.up_to.len() - 1];
-                uplink.loss = uplink.loss.max(encoding.reception.recent_loss());
+                if !numbered {
+                    uplink.loss = uplink.loss.max(encoding.reception.recent_loss());
+                }
                 uplink.jitter = uplink.jitter.max(encoding.reception.jitter());
             }
         }

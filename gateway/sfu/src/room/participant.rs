@@ -9,6 +9,7 @@ use protocol::track::Role;
 use crate::adapt::Hearing;
 use crate::forward::{Egress, SubscriptionIndex, TrackIndex};
 use crate::limits::MAX_STREAMS;
+use crate::room::arrival_loss::ArrivalLoss;
 use crate::room::payload_types::PayloadTypes;
 use crate::room::train_meter::TrainMeter;
 use crate::room::voices::VoiceLinks;
@@ -48,6 +49,7 @@ pub(super) struct Participant {
     pub(super) lines: Vec<(Mid, Use)>,
     streams: Vec<(Ssrc, Destination)>,
     pub(super) arrivals: TwccRecorder,
+    pub(super) arrival_loss: ArrivalLoss,
     pub(super) trains: TrainMeter,
     pub(super) feedback_clock: TwccClock,
     pub(super) egress: Egress,
@@ -77,6 +79,7 @@ impl Participant {
             lines: Vec::new(),
             streams: Vec::new(),
             arrivals: TwccRecorder::default(),
+            arrival_loss: ArrivalLoss::default(),
             trains: TrainMeter::default(),
             feedback_clock: TwccClock::default(),
             egress: Egress::new(now, NetworkClass::Unknown),

@@ -46,6 +46,9 @@ pub(crate) struct TwccRecorder {
     /// By sequence modulo [`WINDOW`].
     arrivals: Vec<Option<Arrival>>,
     newest: u64,
+    /// The first number that ever came, and how many have come since; one that came too late is none.
+    first: Option<u64>,
+    received: u64,
     /// The first number that the next feedback covers; `None` where nothing came since the last.
     next: Option<u64>,
     reported_until: Option<u64>,
@@ -77,6 +80,8 @@ impl TwccRecorder {
         let slot = slot_of(sequence);
         self.arrivals[slot] = Some(Arrival { sequence, ticks: ticks as i64 });
         self.newest = self.newest.max(sequence);
+        self.first = Some(self.first.map_or(sequence, |first| first.min(sequence)));
+        self.received += 1;
         let from_last = self.reported_until.map_or(sequence, |until| until.min(sequence));
         let next = self.next.map_or(from_last, |next| next.min(sequence));
         self.next = Some(next.max((self.newest + 1).saturating_sub(WINDOW as u64)));
@@ -86,6 +91,12 @@ impl TwccRecorder {
         if self.newest - next >= MAX_STATUSES {
             *due = now;
         }
+    }
+
+    /// How many numbers there were, and how many of them came.
+    #[must_use]
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.first.map_or(0, |first| self.newest - first + 1), self.received)
     }
 
     /// When to call [`Self::write_due`] next.
