@@ -21,6 +21,8 @@ pub(super) struct RungMemory {
     /// Collapses in quick succession, and the last of them.
     collapses: u32,
     collapsed: Option<Instant>,
+    /// What it held until its publisher could not send it any more, with the link as good as before.
+    missed: Option<Layer>,
     /// Why it was lowered last, where the link is to blame.
     fallen: Option<Fall>,
     /// Since when it has been short of frames for the sake of the link.
@@ -77,6 +79,7 @@ impl RungMemory {
 
     /// What is held is not there any more; nobody's link is to blame.
     pub(super) fn replace(&mut self, layer: Option<Layer>) {
+        self.missed = self.missed.max(self.layer);
         self.layer = layer;
         self.started = layer.is_some();
         self.raised = None;
@@ -87,6 +90,7 @@ impl RungMemory {
     pub(super) fn raise(&mut self, now: Instant, to: Option<Layer>) {
         self.raised = to.map(|layer| (layer, now));
         self.fallen = None;
+        self.missed = self.missed.filter(|missed| to < Some(*missed));
         self.layer = to;
         self.thinned_since = None;
     }
@@ -96,6 +100,7 @@ impl RungMemory {
         let Some(from) = self.layer else { return };
         let spatial = to.map(|layer| layer.encoding) != Some(from.encoding);
         self.fallen = Some(fall);
+        self.missed = None;
         if fall == Fall::Collapse {
             self.collapses = self.recent_collapses(now) + 1;
             self.collapsed = Some(now);
@@ -142,11 +147,11 @@ impl RungMemory {
         if to.is_some_and(|to| to.encoding == current.encoding) {
             return FRAME_RATE_PATIENCE;
         }
-        // What was not allowed has been measured before it was.
+        // What was not allowed has been measured before it was; what was not sent, before it was gone.
         let lifted = self
             .lifted
             .is_some_and(|(before, at)| now.saturating_duration_since(at) < JUST_LIFTED && rung > before);
-        if lifted {
+        if lifted || (self.missed.is_some() && to <= self.missed) {
             return LIFTED_PATIENCE;
         }
         // The lowest encoding is below the clinical floor: leaving it is urgent.
@@ -210,3 +215,36 @@ const LONGEST_WAIT: Duration = Duration::from_secs(12);
 
 /// A failure this long after the wait for the last one is counted as the first.
 const FORGIVEN: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn layer(encoding: u8) -> Option<Layer> {
+        Some(Layer { encoding, temporal: 2 })
+    }
+
+    #[test]
+    fn what_an_uplink_brings_back_is_shown_soon() {
+        let now = crate::testing::origin();
+        let mut memory = RungMemory::holding(layer(2));
+        memory.replace(layer(0));
+        assert_eq!(memory.patience(now, layer(1), Rung::P480), LIFTED_PATIENCE, "on the way");
+        memory.raise(now, layer(1));
+        assert_eq!(memory.patience(now, layer(2), Rung::P720), LIFTED_PATIENCE, "and all of it");
+        memory.raise(now, layer(2));
+        memory.fall(now, layer(1), Fall::Shortage);
+        assert!(memory.patience(now, layer(2), Rung::P720) > LIFTED_PATIENCE, "not what the own link took");
+    }
+
+    #[test]
+    fn more_than_what_was_missed_waits_as_ever() {
+        let now = crate::testing::origin();
+        let mut memory = RungMemory::holding(layer(1));
+        memory.replace(layer(0));
+        assert!(memory.patience(now, layer(2), Rung::P720) > LIFTED_PATIENCE);
+        // A downlink that falls meanwhile has not had the room all along.
+        memory.fall(now, layer(0), Fall::Loss);
+        assert!(memory.patience(now, layer(1), Rung::P480) > LIFTED_PATIENCE);
+    }
+}
