@@ -12,8 +12,9 @@ const LONGEST_GAP: Duration = Duration::from_millis(10);
 /// A train is cut after this time: behind a full queue it has no end of its own.
 const LONGEST_TRAIN: Duration = Duration::from_millis(50);
 
-/// Packets after the first that make a train: with fewer, the turns of a worker's loop are seen, not the link.
-const LEAST_FOLLOWERS: u32 = 3;
+/// Packets after the first that make a train. A single one shows the turns of a worker's loop rather than the link, and
+/// more are never seen of a publisher that has been asked for a small picture for long.
+const LEAST_FOLLOWERS: u32 = 2;
 
 /// Radios and receive batches hand over several packets at one instant; no shorter train is believed to be so.
 const SHORTEST_TRAIN: Duration = Duration::from_millis(5);
@@ -111,6 +112,6 @@ mod tests {
     fn single_packets_show_nothing() {
         assert_eq!(frames(1, Duration::ZERO), None);
         assert_eq!(frames(3, Duration::from_millis(11)), None);
-        assert_eq!(frames(3, Duration::from_millis(1)), None);
+        assert_eq!(frames(2, Duration::from_millis(1)), None);
     }
 }
