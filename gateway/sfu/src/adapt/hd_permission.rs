@@ -40,6 +40,8 @@ pub struct HdPermission {
     doubted_since: Option<Instant>,
     /// On probation HD flowed, and nothing spoke against it.
     shown: bool,
+    /// It was held before, and measurement had not failed it when it went.
+    regains: bool,
     good_since: Option<Instant>,
     drops: [Option<Instant>; 2],
 }
@@ -83,6 +85,7 @@ impl HdPermission {
             objection: None,
             doubted_since: None,
             shown: false,
+            regains: false,
             good_since: None,
             drops: [None; 2],
         }
@@ -171,6 +174,7 @@ impl HdPermission {
     /// [`CONFIRMATION`], without a break.
     fn agree(&mut self, now: Instant, pair: &PairEvidence, agreement: Agreement) -> HdDecision {
         let (needed, waiting) = match self.terms {
+            HdTerms::Usual if self.regains => (REGAIN, HdReason::Dwell),
             HdTerms::Usual => (AGREEMENT, HdReason::Dwell),
             HdTerms::Guarded => (GUARDED_AGREEMENT, lesser_end(pair)),
         };
@@ -215,6 +219,7 @@ impl HdPermission {
 
     fn grant(&mut self, now: Instant) {
         self.phase = Phase::Granted { since: now };
+        self.regains = true;
         self.drops = [None; 2];
         self.good_since = Some(now);
     }
@@ -279,6 +284,7 @@ impl HdPermission {
             Blame::Failed | Blame::Worn => Phase::CoolDown { until: now + self.wait },
             Blame::Faded => Phase::Agreeing(Agreement::default()),
         };
+        self.regains &= matches!(blame, Blame::Faded);
         self.wait = match blame {
             Blame::Failed => (self.wait * 2).min(LONGEST_COOL_DOWN),
             Blame::Worn | Blame::Faded => FIRST_COOL_DOWN,
@@ -349,6 +355,10 @@ const FIRST_VERDICTS: Duration = Duration::from_secs(10);
 
 /// Measurements agree for this long before a grant.
 const AGREEMENT: Duration = Duration::from_secs(5);
+
+/// They agree for less where it had been granted, and was lost to the class or to a fade: the links have shown what
+/// they are.
+const REGAIN: Duration = CONFIRMATION;
 
 /// They agree for longer where one end is on 4G.
 const GUARDED_AGREEMENT: Duration = Duration::from_secs(30);
