@@ -62,6 +62,15 @@ fn of_scope(scope: &Scope, summary: &Summary, plans: &[Plan]) -> Vec<Row> {
         ratio(&all, &is_in, "rung switches", Figure::Switches, BandwidthOnly, Target::AtMost(0.5)),
         ratio(&all, &is_in, "HD time", Figure::Hd, BandwidthOnly, Target::AtLeast(0.9)),
         ratio(&permitting, &permits, "HD time", Figure::Hd, BandwidthOnly, Target::AtLeast(0.9)),
+        // In the same seconds for both: those in which the classes and the links of a pair are for HD.
+        ratio(
+            &all,
+            &is_in,
+            "HD time when eligible",
+            Figure::HdWhenEligible,
+            BandwidthOnly,
+            Target::AtLeast(0.9),
+        ),
         share(&all, &is_in, TwoLoop),
         share(&all, &is_in, BandwidthOnly),
         share(&permitting, &permits, TwoLoop),

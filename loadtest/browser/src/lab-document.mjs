@@ -33,7 +33,7 @@ const OUTAGE_COLUMNS = [
   ["estimate back s", "estimate back"],
   ["PLI", "PLI"],
 ];
-const TRACE_COLUMNS = [...SCHEDULE_COLUMNS.slice(0, 9), ["overload %", "overload"], ["over 1.5× ms", "longest over 1.5x"]];
+const TRACE_COLUMNS = [...SCHEDULE_COLUMNS.slice(0, 3), ["HD % when eligible", "HD when eligible"], ...SCHEDULE_COLUMNS.slice(3, 9), ["overload %", "overload"], ["over 1.5× ms", "longest over 1.5x"]];
 
 /** mediasoup 3.27.1 with its defaults, two runs on the same emulator, source and schedules. */
 const RIVAL = {

@@ -129,6 +129,7 @@ const OVERVIEW = [
   ["longest beyond outages", "longest s"],
   ["HD", "HD %"],
   ["HD ceiling", "ceiling %"],
+  ["HD when eligible", "eligible %"],
   ["HD at 24 fps", "HD at 24 fps %"],
   ["switches", "switches /min"],
   ["HD flips", "HD flips /min"],

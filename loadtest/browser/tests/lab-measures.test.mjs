@@ -35,7 +35,7 @@ test("a picture that never comes back is frozen to the end", () => {
 
 test("HD counts by its lines, and apart by its frames", () => {
   const frames = [...steady(0, 4_000, 30, 720), ...steady(4_000, 8_000, 12, 720), ...steady(8_000, 10_000, 30, 480)];
-  assert.deepEqual(hdFigures(frames, 0, 10_000), { linesPercent: 80, smoothPercent: 40 });
+  assert.deepEqual(hdFigures(frames, 0, 10_000), { seconds: 10, linesPercent: 80, smoothPercent: 40 });
   assert.equal(switchesPerMinute(frames, 0, 10_000), 6);
 });
 
@@ -53,6 +53,14 @@ test("an offered rate fits from the first half second on that carries no more th
   assert.equal(fitsAfter(offered(10_000, () => 300), 4_000, 10_000, 600), null, "nothing had to yield");
   assert.equal(longestAbove(bins, 0, 10_000, (at) => (at < 4_000 ? 5_000 : 600)), 300);
   assert.equal(overloadPercent(bins, 0, 10_000, (at) => (at < 4_000 ? 5_000 : 600)), 10);
+});
+
+test("shares of HD can be of some seconds only", () => {
+  const frames = [...steady(0, 4_000, 30, 480), ...steady(4_000, 10_000, 30, 720)];
+  assert.equal(hdFigures(frames, 0, 10_000).linesPercent, 60);
+  const { seconds, linesPercent } = hdFigures(frames, 0, 10_000, (at) => at >= 3_000 && at < 7_000);
+  assert.deepEqual([seconds, linesPercent], [4, 75]);
+  assert.equal(hdFigures(frames, 0, 10_000, () => false).seconds, 0);
 });
 
 test("the ceiling is the time in which both links carry HD and both classes allow it", () => {

@@ -22,6 +22,9 @@ import {
 /** Classes that may have HD where both ends have one of them, in `equivalent` mode. */
 const HD_CLASSES = ["wired", "wifi", "5g", ""];
 
+/** A pair is eligible for HD in the seconds in which both links carry this and both ends have such a class. */
+const ELIGIBLE_KBPS = 2_500;
+
 /** Every column with its unit, in the words of the virtual lab. */
 export const COLUMNS = [
   ["freeze", "%"],
@@ -30,6 +33,7 @@ export const COLUMNS = [
   ["longest beyond outages", "s"],
   ["HD", "%"],
   ["HD ceiling", "%"],
+  ["HD when eligible", "%"],
   ["HD at 24 fps", "%"],
   ["HD at 24 fps below the ceiling", "points"],
   ["time to HD", "s"],
@@ -60,6 +64,7 @@ export function figuresOf(plan, { from, to, frames, bins, calls, sent, estimates
   const freezes = freezeFigures(frames, from, to, outages);
   const hd = hdFigures(frames, from, to);
   const ceiling = hdCeilingPercent(plan.uplink, plan.downlink, (one) => HD_CLASSES.includes(one));
+  const eligible = hdFigures(frames, from, to, (at) => isEligible(plan, at - from));
   const link = linkFigures(bins, from, to);
   const turnEnd = (at) => plan.downlink.steps.map((step) => from + step.at).find((next) => next > at) ?? to;
   const hole = outages[0];
@@ -78,6 +83,7 @@ export function figuresOf(plan, { from, to, frames, bins, calls, sent, estimates
     "longest beyond outages": hole && freezes.longestBeyondMs / 1_000,
     HD: hd.linesPercent,
     "HD ceiling": ceiling,
+    "HD when eligible": eligible.seconds > 0 ? eligible.linesPercent : null,
     "HD at 24 fps": hd.smoothPercent,
     "HD at 24 fps below the ceiling": ceiling - hd.smoothPercent,
     "time to HD": firstHd === null ? null : firstHd / 1_000,
@@ -101,6 +107,12 @@ export function figuresOf(plan, { from, to, frames, bins, calls, sent, estimates
     "camera sent": during.length > 0 ? median(during.map((row) => row.fps)) : null,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
+}
+
+/** Whether a pair is eligible for HD throughout the second that begins there. */
+function isEligible({ uplink, downlink }, second) {
+  const carries = (at) => [uplink, downlink].every((link) => link.kbpsAt(at) >= ELIGIBLE_KBPS && HD_CLASSES.includes(link.classAt(at)));
+  return [0, 250, 500, 750, 999].every((offset) => carries(second + offset));
 }
 
 /** The columns of a time series; synthetic calls write the same. */

@@ -58,17 +58,18 @@ function overlap(gap, hole) {
   return Math.max(0, Math.min(gap.to, hole.until) - Math.max(gap.from, hole.at));
 }
 
-/** Shares of whole seconds at HD: by the lines that stood last, and with enough frames too. */
-export function hdFigures(frames, from, to) {
+/** Shares of whole seconds at HD, among those that count: by the lines that stood last, and with enough frames too. */
+export function hdFigures(frames, from, to, counts = () => true) {
   let [lines, smooth, all] = [0, 0, 0];
   for (let at = from; at + SECOND <= to; at += SECOND) {
+    if (!counts(at)) continue;
     const last = frames.findLast((frame) => frame.at < at + SECOND);
     const isHd = (last?.height ?? 0) >= HD_LINES;
     all += 1;
     if (isHd) lines += 1;
     if (isHd && frames.filter((frame) => frame.at >= at && frame.at < at + SECOND).length >= SMOOTH_FPS) smooth += 1;
   }
-  return { linesPercent: (100 * lines) / Math.max(1, all), smoothPercent: (100 * smooth) / Math.max(1, all) };
+  return { seconds: all, linesPercent: (100 * lines) / Math.max(1, all), smoothPercent: (100 * smooth) / Math.max(1, all) };
 }
 
 /** Changes a minute of the displayed lines. */
