@@ -137,6 +137,7 @@
         ],
       },
       downlink: { state: "steady", audio_bps: 40_000, spent_bps: story.why.price, ...story.why.downlink },
+      uplink: { arriving_bps: 860_000, carries_bps: null, encoder: "none", ...story.why.uplink },
     });
     const [first] = people;
     return {
@@ -170,7 +171,14 @@
           publisher: me,
           subscriber: first.participant.id,
           gets: { rung: "480p", lines: 480, frame_rate: 30, temporal_layer: 2, price_bps: NEEDS["480p"] },
-          allows: { classes: "480p", permission: "480p", tile: "720p", publisher: "720p", downlink: "480p" },
+          allows: {
+            classes: "480p",
+            permission: "480p",
+            tile: "720p",
+            publisher: "720p",
+            downlink: "480p",
+            codec: "720p",
+          },
           next: null,
           reason: "class",
           for_ms: 60_000,

@@ -96,7 +96,7 @@ const STORIES = [
     why: {
       price: 748_000,
       downlink: { estimate_bps: 4_800_000, budget_bps: 4_280_000 },
-      allows: { classes: "480p", permission: "480p", tile: "720p", publisher: "720p", downlink: "720p" },
+      allows: { classes: "480p", permission: "480p", tile: "720p", publisher: "720p", downlink: "720p", codec: "720p" },
       next: { rung: "720p", needs_bps: 2_040_000, missing_bps: 0 },
     },
     joins: true,
@@ -110,7 +110,7 @@ const STORIES = [
     why: {
       price: 390_000,
       downlink: { estimate_bps: 640_000, budget_bps: 536_000 },
-      allows: { classes: "720p", permission: "720p", tile: "720p", publisher: "720p", downlink: "360p" },
+      allows: { classes: "720p", permission: "720p", tile: "720p", publisher: "720p", downlink: "360p", codec: "720p" },
       next: { rung: "480p", needs_bps: 900_000, missing_bps: 364_000 },
     },
     joins: true,
@@ -124,7 +124,7 @@ const STORIES = [
     why: {
       price: 1_640_000,
       downlink: { estimate_bps: 5_600_000, budget_bps: 5_000_000 },
-      allows: { classes: "720p", permission: "720p", tile: "720p", publisher: "720p", downlink: "720p" },
+      allows: { classes: "720p", permission: "720p", tile: "720p", publisher: "720p", downlink: "720p", codec: "720p" },
       next: null,
     },
     joins: true,

@@ -193,6 +193,9 @@ pub struct Allowances {
     pub publisher: Rung,
     /// The subscriber's downlink, with what its other pictures cost.
     pub downlink: Rung,
+    /// The codec of the picture: audio only where the subscriber cannot decode it, and where its layers leave out the
+    /// sizes that the classes and the permission would still allow, the size below.
+    pub codec: Rung,
 }
 
 /// A step up the ladder.

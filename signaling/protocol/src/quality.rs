@@ -122,11 +122,13 @@ pub enum RungReason {
     AwaitingKeyframe,
     /// Nothing arrives from the publisher: its connection is interrupted.
     PublisherLost,
+    /// The codec of the picture: the subscriber cannot decode it, or its layers come in no size between.
+    Codec,
 }
 
 impl RungReason {
     /// Every reason, in the order of metrics.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Best,
         Self::Class,
         Self::HdPermission,
@@ -136,6 +138,7 @@ impl RungReason {
         Self::Muted,
         Self::AwaitingKeyframe,
         Self::PublisherLost,
+        Self::Codec,
     ];
 
     /// The word used on the wire, in metrics and in logs.
@@ -151,6 +154,7 @@ impl RungReason {
             Self::Muted => "muted",
             Self::AwaitingKeyframe => "awaiting_keyframe",
             Self::PublisherLost => "publisher_lost",
+            Self::Codec => "codec",
         }
     }
 }

@@ -27,7 +27,12 @@ publisher: Rung,
 /**
  * The subscriber's downlink, with what its other pictures cost.
  */
-downlink: Rung, };
+downlink: Rung,
+/**
+ * The codec of the picture: audio only where the subscriber cannot decode it, and where its layers leave out the
+ * sizes that the classes and the permission would still allow, the size below.
+ */
+codec: Rung, };
 
 /**
  * The answer to an [`Offer`].
@@ -774,7 +779,7 @@ export type Rung = "audio_only" | "180p" | "360p" | "480p" | "720p" | "1080p";
 /**
  * What holds a subscription at its rung.
  */
-export type RungReason = "best" | "class" | "hd_permission" | "downlink" | "publisher" | "viewport" | "muted" | "awaiting_keyframe" | "publisher_lost";
+export type RungReason = "best" | "class" | "hd_permission" | "downlink" | "publisher" | "viewport" | "muted" | "awaiting_keyframe" | "publisher_lost" | "codec";
 
 /**
  * One message of the gateway.

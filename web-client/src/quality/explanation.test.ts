@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PairDecision, ParticipantDecision, RoomDecisions } from "../protocol/messages.js";
-import { explain, latest, type Explanation } from "./explanation.js";
+import { explain, latest, uplinkHold, type Explanation } from "./explanation.js";
 
 const participant = (id: string, budget: number, spent: number): ParticipantDecision => ({
   participant: id,
@@ -24,7 +24,7 @@ const pair = (part: Partial<PairDecision>): PairDecision => ({
   publisher: "patient",
   subscriber: "me",
   gets: { rung: "360p", lines: 360, frame_rate: 30, temporal_layer: 2, price_bps: 400_000 },
-  allows: { classes: "720p", permission: "720p", tile: "720p", publisher: "720p", downlink: "360p" },
+  allows: { classes: "720p", permission: "720p", tile: "720p", publisher: "720p", downlink: "360p", codec: "720p" },
   next: { rung: "480p", needs_bps: 900_000, missing_bps: 300_000 },
   reason: "downlink",
   for_ms: 1_000,
@@ -78,9 +78,21 @@ describe("an explanation", () => {
     // What a person would have to change first counts.
     ["publisher", { publisher: "480p", classes: "480p", tile: "480p" }],
     ["classes", { classes: "480p", permission: "480p" }],
+    ["classes", { classes: "480p", codec: "360p" }],
+    // What cannot be decoded is of no use, whatever else would allow it.
+    ["codec", { publisher: "480p", codec: "audio_only" }],
   ] as const)("says that a step is closed by %s", (by, allows) => {
     const all = { ...pair({}).allows, ...allows };
     expect(steps(only(decisions({ allows: all })))[0]).toBe(`720p ${by}`);
+  });
+
+  it("says that the codec leaves out a step that all else allows", () => {
+    const allows = { ...pair({}).allows, classes: "480p", permission: "480p", codec: "360p" } as const;
+    expect(steps(only(decisions({ allows, reason: "codec" }))).slice(0, 3)).toEqual([
+      "720p classes",
+      "480p codec",
+      "360p now",
+    ]);
   });
 
   it("says what the next step needs", () => {
@@ -115,5 +127,19 @@ describe("an explanation", () => {
       lost: seconds === 2,
     }));
     expect(latest({ ...decisions({}), changes }, 2).map(({ ago_ms }) => ago_ms)).toEqual([1_000, 2_000]);
+  });
+});
+
+describe("what holds an uplink back", () => {
+  it.each([
+    [{ arriving_bps: 900_000, carries_bps: null, encoder: "none" }, null],
+    [{ arriving_bps: 900_000, carries_bps: 1_100_000, encoder: "none" }, "upload"],
+    [{ arriving_bps: 900_000, carries_bps: 1_100_000, encoder: "bandwidth" }, "upload"],
+    // A slow machine sends little, whatever its uplink carries.
+    [{ arriving_bps: 900_000, carries_bps: 1_100_000, encoder: "cpu" }, "device"],
+    [{ arriving_bps: 900_000, carries_bps: null, encoder: "bandwidth" }, "browser_upload"],
+    [{ arriving_bps: 900_000, carries_bps: null, encoder: "other" }, "browser_other"],
+  ] as const)("with %j is %s", (uplink, hold) => {
+    expect(uplinkHold(uplink)).toBe(hold);
   });
 });

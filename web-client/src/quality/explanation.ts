@@ -9,10 +9,14 @@ import type {
   ParticipantId,
   RoomDecisions,
   Rung,
+  UplinkDecision,
 } from "../protocol/messages.js";
 
 /** What can close a step of the ladder, bandwidth apart. */
-export type Limit = "classes" | "permission" | "tile" | "publisher";
+export type Limit = "classes" | "permission" | "tile" | "publisher" | "codec";
+
+/** What holds back what somebody sends: what its upload was found to carry, its device, or what its browser says. */
+export type UplinkHold = "upload" | "device" | "browser_upload" | "browser_other";
 
 /** What a step of the ladder is for this picture. */
 export type Step = {
@@ -90,7 +94,23 @@ export function isDoubtful(network: NetworkDecision): boolean {
 /** What closes a step: of all that does, what a person would have to change first. */
 export function limitOf(rung: Rung, { allows }: PairDecision): Limit | null {
   const order: readonly Limit[] = ["publisher", "classes", "permission", "tile"];
-  return order.find((limit) => above(rung, allows[limit])) ?? null;
+  // Without a codec in common nothing else matters; a size that the codec leaves out matters last.
+  const all: readonly Limit[] = allows.codec === "audio_only" ? ["codec", ...order] : [...order, "codec"];
+  return all.find((limit) => above(rung, allows[limit])) ?? null;
+}
+
+/** What holds an uplink back, what was measured before what a browser says; null where nothing does. */
+export function uplinkHold({ carries_bps, encoder }: UplinkDecision): UplinkHold | null {
+  if (encoder === "cpu") return "device";
+  if (carries_bps !== null) return "upload";
+  switch (encoder) {
+    case "bandwidth":
+      return "browser_upload";
+    case "other":
+      return "browser_other";
+    case "none":
+      return null;
+  }
 }
 
 function stateOf(rung: Rung, pair: PairDecision): Step["state"] {

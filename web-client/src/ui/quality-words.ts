@@ -43,6 +43,8 @@ export function reasonWords(words: Words, pair: PairQuality): string {
     case "awaiting_keyframe":
     case "publisher_lost":
       return words.rungReason[reason];
+    case "codec":
+      return pair.rung === "audio_only" ? words.codec.undecodable : words.codec.coarse;
   }
 }
 
@@ -80,11 +82,16 @@ function networkWords(words: Words, weaker: Weaker, network: NetworkClass): stri
 
 /** How a badge looks: good, held back for a while or by choice, or below what medicine wants. */
 export function tone(pair: PairQuality): "good" | "held" | "weak" {
-  if (isBelowFloor(pair) || pair.rung_reason === "publisher_lost") return "weak";
+  if (isBelowFloor(pair) || pair.rung_reason === "publisher_lost" || isUndecodable(pair)) return "weak";
   return isHd(pair.rung) || pair.rung_reason === "best" ? "good" : "held";
 }
 
-/** Whether the network leaves a picture below the clinical floor; a small or dark tile is not meant. */
+/** Whether there is no picture because this browser cannot decode what comes. */
+export function isUndecodable(pair: PairQuality): boolean {
+  return pair.rung_reason === "codec" && pair.rung === "audio_only";
+}
+
+/** Whether a picture is left below the clinical floor; a small or dark tile, or none that could be seen, is not meant. */
 export function isBelowFloor(pair: PairQuality): boolean {
   switch (pair.rung_reason) {
     case "viewport":
@@ -98,6 +105,8 @@ export function isBelowFloor(pair: PairQuality): boolean {
     case "downlink":
     case "publisher":
       return LINES[pair.rung] < LINES[CLINICAL_FLOOR];
+    case "codec":
+      return !isUndecodable(pair) && LINES[pair.rung] < LINES[CLINICAL_FLOOR];
   }
 }
 

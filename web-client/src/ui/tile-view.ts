@@ -64,7 +64,23 @@ function face(model: TileModel, words: Words, actions: Actions): Child[] {
 
 function coverWords({ video, pair }: TileModel, words: Words): string | null {
   if (video === undefined || video.muted) return words.noPicture;
-  return pair?.rung === "audio_only" && pair.rung_reason !== "viewport" ? words.audioOnly : null;
+  if (pair === undefined || pair.rung !== "audio_only") return null;
+  switch (pair.rung_reason) {
+    // A hidden tile, or a picture that is about to come: neither says anything of the network.
+    case "viewport":
+    case "awaiting_keyframe":
+      return null;
+    case "codec":
+      return words.codec.undecodable;
+    case "best":
+    case "class":
+    case "hd_permission":
+    case "downlink":
+    case "publisher":
+    case "muted":
+    case "publisher_lost":
+      return words.audioOnly;
+  }
 }
 
 function movingPicture(label: string, video: Track, picture: MediaStreamTrack, actions: Actions): VNode {

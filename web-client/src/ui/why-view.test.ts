@@ -19,7 +19,7 @@ const PAIR: PairDecision = {
   publisher: "wang",
   subscriber: "me",
   gets: { rung: "480p", lines: 480, frame_rate: 30, temporal_layer: 2, price_bps: 748_000 },
-  allows: { classes: "480p", permission: "480p", tile: "720p", publisher: "720p", downlink: "720p" },
+  allows: { classes: "480p", permission: "480p", tile: "720p", publisher: "720p", downlink: "720p", codec: "720p" },
   next: { rung: "720p", needs_bps: 2_040_000, missing_bps: 0 },
   reason: "class",
   for_ms: 58_000,
@@ -122,6 +122,39 @@ describe("the panel", () => {
     expect(text).toContain("Two trusted sources disagree");
   });
 
+  it.each([
+    [{ arriving_bps: 700_000, carries_bps: 1_200_000, encoder: "none" }, "Their upload carries about 1.2 Mbit/s"],
+    [{ arriving_bps: 700_000, carries_bps: null, encoder: "cpu" }, "Their device is at its limit"],
+    // What a browser says is among the evidence, and so is an uplink without a limit.
+    [
+      { arriving_bps: 700_000, carries_bps: null, encoder: "bandwidth" },
+      "Their browser says that the upload is too slow",
+    ],
+    [
+      { arriving_bps: 700_000, carries_bps: null, encoder: "none" },
+      "Nothing holds their upload back; 700 kbit/s arrive",
+    ],
+  ] as const)("says of an uplink of %j “%s”", (uplink, text) => {
+    const decisions = told({});
+    const participants = decisions.participants.map((one) => (one.participant === "wang" ? { ...one, uplink } : one));
+    const shown = room(inCall("clinician", session({ type: "decisions", ...decisions, participants })));
+    expect(textOf(shown)).toContain(text);
+    expect(textOf(shown)).toContain("Nothing holds your upload back; 900 kbit/s go out");
+  });
+
+  it("says that a picture cannot be decoded, and promises no next step", () => {
+    const allows = { ...PAIR.allows, codec: "audio_only" } as const;
+    const gets = { rung: "audio_only", lines: 0, frame_rate: 0, temporal_layer: null, price_bps: 0 } as const;
+    const state = inCall(
+      "clinician",
+      session({ type: "decisions", ...told({ allows, gets, next: null, reason: "codec" }) }),
+    );
+    const text = textOf(room(state));
+    expect(text).toContain("The two browsers share no picture format");
+    expect(text).toContain("not in this picture format");
+    expect(text).not.toContain("This is the most");
+  });
+
   it("follows the bandwidth", () => {
     const allows = { ...PAIR.allows, classes: "720p", permission: "720p" } as const;
     const next = { rung: "720p", needs_bps: 2_040_000, missing_bps: 640_000 } as const;
@@ -163,6 +196,34 @@ describe("a picture whose sender is cut off", () => {
     expect(text).toContain("The connection of Wang is interrupted");
     expect(text).toContain("Their connection is interrupted: the picture stands still");
     expect(text).not.toContain("clearer picture");
+  });
+});
+
+describe("the cover of a picture that is not there", () => {
+  const audioOnly = (rung_reason: "codec" | "downlink" | "awaiting_keyframe"): CallAction =>
+    session({
+      type: "quality",
+      pairs: [
+        {
+          track: "camera",
+          publisher: "wang",
+          publisher_class: "5g",
+          subscriber_class: "5g",
+          rung: "audio_only",
+          rung_reason,
+          hd: "granted",
+        },
+      ],
+    });
+  const text = (reason: "codec" | "downlink" | "awaiting_keyframe"): string =>
+    textOf(room(inCall("clinician", audioOnly(reason)), "closed"));
+
+  it("blames the network only where it is the network", () => {
+    expect(text("downlink")).toContain("Weak network: voice only for now");
+    expect(text("awaiting_keyframe")).toContain("The picture is on its way");
+    expect(text("awaiting_keyframe")).not.toContain("Weak network");
+    expect(text("codec")).toContain("share no picture format");
+    expect(text("codec")).not.toContain("Weak network");
   });
 });
 

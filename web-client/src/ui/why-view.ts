@@ -1,14 +1,14 @@
 // Why the pictures are what they are: a panel for clinicians, with a ladder per picture and the latest changes.
 
 import type { InCall } from "../call/call-state.js";
-import type { NetworkDecision, PairDecision } from "../protocol/messages.js";
-import { explain, isDoubtful, latest, type Explanation, type Step } from "../quality/explanation.js";
+import type { NetworkDecision, PairDecision, ParticipantDecision } from "../protocol/messages.js";
+import { explain, isDoubtful, latest, uplinkHold, type Explanation, type Step } from "../quality/explanation.js";
 import type { Actions } from "./actions.js";
 import { h, type Child, type VNode } from "./dom.js";
 import { icon } from "./icons.js";
 import { reasonWords, tone } from "./quality-words.js";
 import { changeWords, pairQuality } from "./why-words.js";
-import type { Words } from "./words/words.js";
+import type { UplinkWords, Words } from "./words/words.js";
 
 /** Changes that are shown: a glance, and not a log. */
 const SHOWN_CHANGES = 6;
@@ -94,7 +94,9 @@ function card(one: Explanation, room: InCall["room"], words: Words): VNode {
     h("p", { class: "why-reason" }, reasonWords(words, quality)),
     ladder(one, words),
     h("p", { class: "why-next" }, nextWords(one, words)),
+    heldUplink(one.publisher, words.why.theirUplink),
     one.back === undefined ? null : h("p", { class: "why-soft" }, backWords(one.back, words)),
+    heldUplink(one.own, words.why.yourUplink),
     evidence(one, words),
   );
 }
@@ -150,7 +152,7 @@ function stepWords(state: Step["state"], words: Words): Child[] {
 
 function nextWords({ pair, ladder: steps }: Explanation, words: Words): string {
   const { next } = pair;
-  if (pair.reason === "publisher_lost" || pair.reason === "muted") return "";
+  if (pair.reason === "publisher_lost" || pair.reason === "muted" || pair.allows.codec === "audio_only") return "";
   if (next === null) return words.why.top;
   if (next.rung === pair.gets.rung) return words.why.moreFrames(next.needs_bps, next.missing_bps);
   const closed = steps.find((step) => step.rung === next.rung)?.state;
@@ -160,6 +162,25 @@ function nextWords({ pair, ladder: steps }: Explanation, words: Words): string {
 
 function backWords({ gets, reason }: PairDecision, words: Words): string {
   return words.why.theySee(words.rung[gets.rung], words.why.theirReason[reason]);
+}
+
+/** What is known for sure to hold an uplink back; what a browser says of it besides is part of the evidence. */
+function heldUplink(person: ParticipantDecision | undefined, words: UplinkWords): VNode | null {
+  if (person === undefined || person.lost) return null;
+  const hold = uplinkHold(person.uplink);
+  if (hold !== "upload" && hold !== "device") return null;
+  return h(
+    "p",
+    { class: "why-uplink", attributes: { "data-uplink": hold, "data-publisher": person.participant } },
+    uplinkWords(person, words) ?? "",
+  );
+}
+
+function uplinkWords({ uplink }: ParticipantDecision, words: UplinkWords): string | null {
+  const hold = uplinkHold(uplink);
+  if (hold === "upload") return words.upload(uplink.carries_bps ?? uplink.arriving_bps);
+  if (hold !== null) return words[hold];
+  return uplink.arriving_bps > 0 ? words.free(uplink.arriving_bps) : null;
 }
 
 function evidence({ publisher, own }: Explanation, words: Words): VNode {
@@ -173,6 +194,10 @@ function evidence({ publisher, own }: Explanation, words: Words): VNode {
     own === undefined
       ? null
       : h("p", {}, words.why.budget(own.downlink.estimate_bps, own.downlink.audio_bps, own.downlink.budget_bps)),
+    ...[
+      publisher === undefined || publisher.lost ? null : uplinkWords(publisher, words.why.theirUplink),
+      own === undefined ? null : uplinkWords(own, words.why.yourUplink),
+    ].map((text) => (text === null ? null : h("p", {}, text))),
   );
 }
 

@@ -28,6 +28,7 @@ const REASONS = Object.keys({
   muted: 1,
   awaiting_keyframe: 1,
   publisher_lost: 1,
+  codec: 1,
 } satisfies Record<RungReason, 1>) as RungReason[];
 const HD_REASONS = Object.keys({
   granted: 1,

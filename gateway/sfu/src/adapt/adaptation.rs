@@ -18,7 +18,7 @@ use super::allocate::allocate;
 use super::classifier::{NetworkClassifier, ReportRefused, Verdict};
 use super::decision_log::DecisionLog;
 use super::measurement::{Downlink, Hearing, LayerMeasure, Uplink};
-use super::output::{AdaptOutput, ForwardTarget};
+use super::output::{AdaptOutput, Flowing};
 use super::participant::Participant;
 use super::published_track::{Publication, Track};
 use super::room_state::{Pair, RoomState, Subscription};
@@ -119,6 +119,7 @@ impl Adaptation {
             rung: Rung::AudioOnly,
             reason: RungReason::AwaitingKeyframe,
             flowing: None,
+            undecodable_since: None,
             hd_since: None,
             since: now,
         };
@@ -220,11 +221,12 @@ impl Adaptation {
         now: Instant,
         subscriber: ParticipantId,
         track: TrackId,
-        flowing: ForwardTarget,
+        flowing: Flowing,
     ) {
         if let Some(subscription) = self.room.subscriptions.get_mut(&(subscriber, track))
             && subscription.flowing.replace(flowing) != Some(flowing)
         {
+            subscription.undecodable_since = (flowing == Flowing::Undecodable).then_some(now);
             let sources = self.room.sources(now);
             self.tell_quality(now, subscriber, &sources);
         }

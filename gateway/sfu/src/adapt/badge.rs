@@ -7,7 +7,7 @@ use protocol::ladder::Rung;
 use protocol::quality::RungReason;
 use protocol::track::TrackSource;
 
-use super::output::{ForwardTarget, Layer};
+use super::output::{Flowing, Layer};
 use super::participant::Participant;
 use super::published_track::Track;
 use super::room_state::{RoomState, Subscription};
@@ -34,6 +34,9 @@ pub(super) fn rung_reason(
     if track.is_silent(now) {
         return RungReason::PublisherLost;
     }
+    if subscription.is_undecodable(now) {
+        return RungReason::Codec;
+    }
     if awaits_key_frame(subscription) {
         return RungReason::AwaitingKeyframe;
     }
@@ -58,6 +61,10 @@ pub(super) fn rung_reason(
             RungReason::Publisher
         }
         _ if permitted <= rung => RungReason::HdPermission,
+        // Spatial layers halve from one to the next, and the size between is what would be allowed.
+        Some((_, encoding)) if track.is_layered() && encoding.rung > class.min(permitted) => {
+            RungReason::Codec
+        }
         Some((_, encoding)) if encoding.rung > class => RungReason::Class,
         Some((_, encoding)) if encoding.rung > permitted => RungReason::HdPermission,
         Some((index, encoding)) => {
@@ -76,8 +83,8 @@ pub(super) fn visible_rung(now: Instant, track: &Track, subscription: &Subscript
     }
     match subscription.flowing {
         None => subscription.rung,
-        Some(ForwardTarget::None) => Rung::AudioOnly,
-        Some(ForwardTarget::Layer(layer)) => track.rung_of(now, usize::from(layer.encoding)),
+        Some(Flowing::None | Flowing::Undecodable) => Rung::AudioOnly,
+        Some(Flowing::Layer(layer)) => track.rung_of(now, usize::from(layer.encoding)),
     }
 }
 

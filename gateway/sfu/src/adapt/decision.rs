@@ -11,7 +11,7 @@ use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
 use protocol::media_message::EncoderLimit;
 use protocol::network_class::ReportSource;
-use protocol::quality::HdReason;
+use protocol::quality::{HdReason, RungReason};
 use protocol::track::TrackSource;
 use protocol::units::Bitrate;
 
@@ -153,6 +153,7 @@ impl View<'_> {
         let lost = room.participants.get(&publisher).is_some_and(Participant::is_lost);
         let (track, subscription) = (self.track, self.subscription);
         let pair = room.pairs.get(&(publisher, self.subscriber));
+        let reason = rung_reason(room, now, self.subscriber, (track, self.source), subscription);
         PairDecision {
             track: publication.track,
             source: publication.source,
@@ -165,9 +166,14 @@ impl View<'_> {
                 tile: rung_for_tile(subscription.max_lines).min(self.best()),
                 publisher: if lost { Rung::AudioOnly } else { self.sendable(now) },
                 downlink: self.affordable(),
+                codec: if reason == RungReason::Codec {
+                    visible_rung(now, track, subscription)
+                } else {
+                    self.best()
+                },
             },
-            next: self.next_step(),
-            reason: rung_reason(room, now, self.subscriber, (track, self.source), subscription),
+            next: self.next_step().filter(|_| !subscription.is_undecodable(now)),
+            reason,
             for_ms: millis(now, subscription.since),
             hd: pair.map_or(HdReason::Granted, |pair| pair.decision.reason),
             hd_for_ms: pair.map_or(0, |pair| millis(now, pair.since)),

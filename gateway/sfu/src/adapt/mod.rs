@@ -47,7 +47,7 @@ pub use evidence::Trust;
 pub use hd_objection::PairEvidence;
 pub use hd_permission::{HdDecision, HdPermission};
 pub use measurement::{Downlink, DownlinkState, Hearing, LayerMeasure, TEMPORAL_LAYERS, Uplink};
-pub use output::{AdaptOutput, ForwardTarget, Layer};
+pub use output::{AdaptOutput, Flowing, ForwardTarget, Layer};
 pub use published_track::Publication;
 pub use snapshot::{
     DemandSnapshot, EncodingSnapshot, Pricing, Priority, RoomSnapshot, SourceSnapshot, SubscriberSnapshot,

@@ -41,6 +41,32 @@ impl From<ForwardTarget> for Option<Layer> {
     }
 }
 
+/// What really flows of a track to a subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flowing {
+    /// Nothing.
+    None,
+    /// Nothing, for the subscriber has not negotiated the codec that the track comes in.
+    Undecodable,
+    /// This layer.
+    Layer(Layer),
+}
+
+impl From<Option<Layer>> for Flowing {
+    fn from(layer: Option<Layer>) -> Self {
+        layer.map_or(Self::None, Self::Layer)
+    }
+}
+
+impl From<Flowing> for Option<Layer> {
+    fn from(flow: Flowing) -> Self {
+        match flow {
+            Flowing::None | Flowing::Undecodable => None,
+            Flowing::Layer(layer) => Some(layer),
+        }
+    }
+}
+
 /// A decision. Each is said once, when it changes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AdaptOutput {

@@ -13,7 +13,7 @@ use protocol::units::Bitrate;
 use super::classifier::Verdict;
 use super::hd_objection::PairEvidence;
 use super::hd_permission::{HdDecision, HdPermission};
-use super::output::{ForwardTarget, Layer};
+use super::output::{Flowing, Layer};
 use super::participant::Participant;
 use super::policy::{self, HdTerms};
 use super::published_track::{Publication, Track};
@@ -29,13 +29,20 @@ pub(super) struct Subscription {
     pub(super) rung: Rung,
     pub(super) reason: RungReason,
     /// What really flows, where the room tells.
-    pub(super) flowing: Option<ForwardTarget>,
+    pub(super) flowing: Option<Flowing>,
+    /// Since when nothing flows because the subscriber cannot decode what comes.
+    pub(super) undecodable_since: Option<Instant>,
     pub(super) hd_since: Option<Instant>,
     /// Since when what the subscriber was last told has been so.
     pub(super) since: Instant,
 }
 
 impl Subscription {
+    /// Whether the subscriber cannot decode what comes, for longer than a publisher takes to change its codec.
+    pub(super) fn is_undecodable(&self, now: Instant) -> bool {
+        self.undecodable_since.is_some_and(|since| now.saturating_duration_since(since) >= CODEC_PATIENCE)
+    }
+
     /// Whether HD is not only decided but flows, as far as the room tells.
     fn flows_in_hd(&self) -> bool {
         let target = self.target.map(|layer| layer.encoding);
@@ -329,6 +336,9 @@ impl RoomState {
         large && source_has_it && shared && !track.muted
     }
 }
+
+/// A publisher that is told to send another codec does so within a second or two, and nobody needs to hear of that.
+const CODEC_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A voice with forward error correction, for as many as speak at once.
 const AUDIO_RATE: Bitrate = Bitrate::kbps(40);

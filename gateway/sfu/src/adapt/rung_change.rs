@@ -110,7 +110,7 @@ fn switch_cause(
     }
     match held_by {
         RungReason::Viewport => SwitchCause::Viewport,
-        RungReason::Class | RungReason::HdPermission if lifted => SwitchCause::Policy,
+        RungReason::Class | RungReason::HdPermission | RungReason::Codec if lifted => SwitchCause::Policy,
         RungReason::Publisher
         | RungReason::AwaitingKeyframe
         | RungReason::Muted

@@ -167,6 +167,11 @@ impl Subscription {
         self.switch.current()
     }
 
+    /// Whether what arrives is of a codec that the subscriber has not negotiated.
+    pub(crate) fn lacks_codec(&self) -> bool {
+        self.lacks_codec
+    }
+
     /// The encoding that a key frame is needed of, if any.
     pub(crate) fn awaits_key_frame(&self) -> Option<u8> {
         match self.line.kind {

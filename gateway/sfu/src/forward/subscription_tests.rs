@@ -233,12 +233,14 @@ fn what_was_not_negotiated_does_not_go_and_no_key_frame_of_it_is_asked_for() {
     assert_eq!(stage.subscription.awaits_key_frame(), Some(0));
     assert_eq!(stage.arrive(h264(High), (H264_KEY, true), None), Err(Withheld::Codec));
     assert_eq!(stage.subscription.awaits_key_frame(), None);
+    assert!(stage.subscription.lacks_codec());
     // The publisher goes over to what it can decode.
     stage.next_picture();
     assert_eq!(stage.arrive(Codec::Vp8, (VP8_DELTA, true), None), Err(Withheld::Layer));
     assert_eq!(stage.subscription.awaits_key_frame(), Some(0));
     let departure = stage.arrive(Codec::Vp8, (VP8_KEY, true), None).expect("it can be decoded");
     assert_eq!((departure.payload_type, departure.numbers.sequence), (Pt(100), 1));
+    assert!(!stage.subscription.lacks_codec());
     // And back again.
     stage.next_picture();
     assert_eq!(stage.arrive(h264(High), (H264_KEY, true), None), Err(Withheld::Codec));

@@ -8,7 +8,7 @@ use protocol::media_message::{MediaReport, TransportState};
 use protocol::track::MediaKind;
 use protocol::units::Bitrate;
 
-use crate::adapt::{Hearing, LayerMeasure, Uplink};
+use crate::adapt::{Flowing, Hearing, LayerMeasure, Uplink};
 use crate::congestion::Demand;
 use crate::directory::ParticipantIndex;
 use crate::forward::Track;
@@ -92,10 +92,15 @@ impl Room {
             for (_, subscription) in participant.egress.subscriptions() {
                 let track = self.tracks[subscription.track.0].as_ref();
                 let Some(track) = track.filter(|track| track.kind() == MediaKind::Video) else { continue };
-                let flowing = subscription
-                    .current()
-                    .map(|layer| crate::adapt::Layer { encoding: layer.encoding, temporal: layer.temporal });
-                self.adaptation.handle_forwarded(now, participant.id, track.id, flowing.into());
+                let flowing = match subscription.current() {
+                    Some(layer) => Flowing::Layer(crate::adapt::Layer {
+                        encoding: layer.encoding,
+                        temporal: layer.temporal,
+                    }),
+                    None if subscription.lacks_codec() => Flowing::Undecodable,
+                    None => Flowing::None,
+                };
+                self.adaptation.handle_forwarded(now, participant.id, track.id, flowing);
             }
         }
     }

@@ -7,7 +7,7 @@ use protocol::network_class::{NetworkClass, ReportSource};
 use protocol::quality::{HdMode, HdReason, RungReason};
 use protocol::track::Role;
 use protocol::units::Bitrate;
-use sfu::adapt::Hearing;
+use sfu::adapt::{Flowing, Hearing, Layer};
 
 use crate::simulation::{ELSEWHERE, FIVE_G, Sim, five_g_pair, kbps, secs};
 
@@ -100,8 +100,9 @@ fn every_reason_is_told_with_what_it_allows() {
             told.allows.tile,
             told.allows.publisher,
             told.allows.downlink,
+            told.allows.codec,
         ];
-        let narrowest = narrowest.into_iter().min().expect("five");
+        let narrowest = narrowest.into_iter().min().expect("six");
         match reason {
             RungReason::Class => assert_eq!(told.allows.classes, Rung::P480),
             RungReason::HdPermission => {
@@ -113,7 +114,9 @@ fn every_reason_is_told_with_what_it_allows() {
             RungReason::Muted | RungReason::PublisherLost => {
                 assert_eq!(told.allows.publisher, Rung::AudioOnly);
             }
-            RungReason::Best | RungReason::AwaitingKeyframe => assert_eq!(narrowest, Rung::P720),
+            RungReason::Best | RungReason::AwaitingKeyframe | RungReason::Codec => {
+                assert_eq!(narrowest, Rung::P720);
+            }
         }
         assert!(told.for_ms <= 30_000, "{told:?}");
     }
@@ -124,12 +127,53 @@ fn a_picture_that_is_switched_is_on_its_way() {
     let mut sim = five_g_pair(kbps(20_000));
     sim.run(secs(20));
     let (now, subscriber, camera) = (sim.now, sim.ends[1].id, sim.ends[0].camera);
-    sim.adaptation.handle_forwarded(now, subscriber, camera, sfu::adapt::ForwardTarget::None);
+    sim.adaptation.handle_forwarded(now, subscriber, camera, Flowing::None);
     let told = sim.decision();
     assert_eq!(
         (told.reason, told.gets.lines, told.gets.temporal_layer),
         (RungReason::AwaitingKeyframe, 0, None)
     );
+}
+
+#[test]
+fn a_picture_that_cannot_be_decoded_does_not_come_and_that_is_said() {
+    let mut sim = five_g_pair(kbps(20_000));
+    sim.run(secs(20));
+    let (subscriber, camera) = (sim.ends[1].id, sim.ends[0].camera);
+    sim.adaptation.handle_forwarded(sim.now, subscriber, camera, Flowing::Undecodable);
+    sim.run(secs(2));
+    assert_eq!(sim.decision().reason, RungReason::AwaitingKeyframe, "the publisher may change its codec");
+    sim.run(secs(2));
+    let told = sim.decision();
+    assert_eq!((told.reason, told.allows.codec, told.next), (RungReason::Codec, Rung::AudioOnly, None));
+    assert_eq!(told.gets.rung, Rung::AudioOnly);
+    assert_eq!(sim.pair(0, 1).rung_reason, RungReason::Codec);
+    let layer = Layer { encoding: 2, temporal: 2 };
+    sim.adaptation.handle_forwarded(sim.now, subscriber, camera, Flowing::Layer(layer));
+    let told = sim.decision();
+    assert_eq!((told.reason, told.allows.codec), (RungReason::Best, Rung::P720));
+}
+
+#[test]
+fn a_size_that_spatial_layers_leave_out_is_told_as_the_codec() {
+    let mut sim = Sim::new(HdMode::Strict);
+    for role in [Role::Clinician, Role::Patient, Role::Observer] {
+        sim.join(role, FIVE_G, 50, kbps(20_000));
+    }
+    sim.sends_spatial_layers(0);
+    sim.run(secs(20));
+    assert_eq!(sim.decision().reason, RungReason::Best);
+    sim.ends[1].report = Some((ReportSource::Shell, NetworkClass::FourG));
+    sim.run(secs(10));
+    assert_eq!(sim.sees(0, 2), Rung::P720, "somebody still has a use for HD");
+    let told = sim.decision();
+    assert_eq!((told.gets.rung, told.reason), (Rung::P360, RungReason::Codec), "{told:?}");
+    assert_eq!((told.allows.classes, told.allows.codec), (Rung::P480, Rung::P360));
+    // When nobody has, what is left can be of any size.
+    sim.ends[2].report = sim.ends[1].report;
+    sim.run(secs(10));
+    let told = sim.decision();
+    assert_eq!((told.gets.rung, told.reason), (Rung::P480, RungReason::Class), "{told:?}");
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(crate) struct End {
     pub(crate) cost: u16,
     pub(crate) report: Option<(ReportSource, NetworkClass)>,
     pub(crate) sequence: u32,
+    /// Its encodings are spatial layers of one stream, each of half the lines of the next.
+    pub(crate) spatial: bool,
 }
 
 pub(crate) struct Sim {
@@ -127,8 +129,24 @@ impl Sim {
             cost,
             report: None,
             sequence: 0,
+            spatial: false,
         });
         self.ends.len() - 1
+    }
+
+    /// Publishes the camera of an end anew, as one stream with spatial layers.
+    pub(crate) fn sends_spatial_layers(&mut self, index: usize) {
+        let (publisher, track) = (self.ends[index].id, self.ends[index].camera);
+        self.adaptation.handle_unpublish(self.now, track);
+        let (source, rids) = (TrackSource::Camera, vec![String::new()]);
+        let publication = Publication { track, publisher, source, mid: "2".into(), rids };
+        self.adaptation.handle_publish(self.now, publication);
+        self.drain();
+        self.forwarded.retain(|(_, forwarded), _| *forwarded != track);
+        for other in self.ends.iter().filter(|end| end.id != publisher) {
+            self.adaptation.handle_subscribe(self.now, other.id, track, 720);
+        }
+        self.ends[index].spatial = true;
     }
 
     pub(crate) fn run(&mut self, time: Duration) {
@@ -178,7 +196,7 @@ impl Sim {
             *layer = LayerMeasure {
                 alive: true,
                 stalled: false,
-                height: Some(encoding.rung.lines()),
+                height: Some(if end.spatial { halved(plan, position) } else { encoding.rung.lines() }),
                 cumulative: [rate.scaled(0.4), rate.scaled(0.6), rate],
                 temporal_layers: 3,
                 frame_rate: 30.0,
@@ -279,6 +297,13 @@ impl Sim {
         }
         None
     }
+}
+
+/// The lines of a spatial layer: half of those of the next one up, down from what the plan has at the top.
+fn halved(plan: &UplinkPlan, position: usize) -> u16 {
+    let above = plan.encodings.iter().skip(position + 1).filter(|encoding| encoding.active);
+    let top = plan.encodings.iter().rfind(|encoding| encoding.active);
+    top.map_or(0, |top| top.rung.lines()) >> above.count()
 }
 
 pub(crate) const FIVE_G: &str = "10.5.0.1";

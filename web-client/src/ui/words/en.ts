@@ -121,6 +121,10 @@ export const en: Words = {
     awaiting_keyframe: "Going over to a clearer picture",
     publisher_lost: "Their connection is interrupted: the picture stands still until it is back",
   },
+  codec: {
+    undecodable: "The two browsers share no picture format: voice only. A current browser brings the picture back",
+    coarse: "This picture format has no size in between: the next smaller one is sent",
+  },
   hdReason: {
     granted: "HD is allowed and on its way",
     evidence_weak: "Still identifying the network; HD follows by itself",

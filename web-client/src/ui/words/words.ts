@@ -11,7 +11,7 @@ import type {
   Rung,
   RungReason,
 } from "../../protocol/messages.js";
-import type { Limit } from "../../quality/explanation.js";
+import type { Limit, UplinkHold } from "../../quality/explanation.js";
 import type { CaptureFailure } from "../../rtc/capture.js";
 
 /** The languages of the page. */
@@ -22,6 +22,12 @@ export type Weaker = "other" | "own" | "both";
 
 /** A name with what the person is. */
 export type Person = { readonly name: string; readonly role: string };
+
+/** What holds an uplink back; `upload` is told with what it carries, and what nothing holds back with what arrives. */
+export type UplinkWords = Record<Exclude<UplinkHold, "upload">, string> & {
+  readonly upload: (carries: number) => string;
+  readonly free: (arriving: number) => string;
+};
 
 /** The words of the panel that explains the pictures. */
 export type WhyWords = {
@@ -46,6 +52,8 @@ export type WhyWords = {
   readonly nextClosed: (rung: string, why: string) => string;
   readonly theySee: (rung: string, why: string) => string;
   readonly theirReason: Record<RungReason, string>;
+  readonly theirUplink: UplinkWords;
+  readonly yourUplink: UplinkWords;
   readonly evidence: string;
   readonly theirNetwork: string;
   readonly yourNetwork: string;
@@ -134,7 +142,8 @@ export type Words = {
   readonly best: { readonly hd: string; readonly other: string };
   readonly classHolds: (weaker: Weaker, network: string) => string;
   readonly classUnknown: (weaker: Weaker) => string;
-  readonly rungReason: Record<Exclude<RungReason, "best" | "class" | "hd_permission">, string>;
+  readonly rungReason: Record<Exclude<RungReason, "best" | "class" | "hd_permission" | "codec">, string>;
+  readonly codec: { readonly undecodable: string; readonly coarse: string };
   readonly hdReason: Record<Exclude<HdReason, "publisher_class" | "subscriber_class">, string>;
   readonly belowFloor: { readonly clinician: string; readonly other: string };
 

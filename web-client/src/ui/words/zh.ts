@@ -115,6 +115,10 @@ export const zh: Words = {
     awaiting_keyframe: "正在切换到更清晰的画面",
     publisher_lost: "对方的连接中断，画面停在中断前，正在恢复",
   },
+  codec: {
+    undecodable: "双方浏览器没有共同的视频格式，只有声音；换用新版浏览器可恢复画面",
+    coarse: "此视频格式没有中间的清晰度，按低一级传送",
+  },
   hdReason: {
     granted: "已允许高清，正在切换",
     evidence_weak: "网络类型还在确认，确认后自动切换为高清",
