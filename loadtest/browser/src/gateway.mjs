@@ -6,20 +6,20 @@ import { join } from "node:path";
 
 import { Program } from "./program.mjs";
 import { binary } from "./binaries.mjs";
-import { CONTROL_ADDRESS, GATEWAY } from "./links.mjs";
+import { CONTROL_ADDRESS, IN_NAMESPACE } from "./links.mjs";
 
-const HTTP_PORT = 8080;
-const ADMIN_PORT = 9091;
 const API_KEY = "a-key-for-tests-of-32-characters-";
 
 export class Gateway {
   #program;
   #directory;
+  #home;
   #consult = null;
 
-  constructor(program, directory) {
+  constructor(program, directory, home) {
     this.#program = program;
     this.#directory = directory;
+    this.#home = home;
   }
 
   /** Starts a gateway. `classes` gives each place the network class that the operator vouches for. */
@@ -27,22 +27,27 @@ export class Gateway {
     links,
     { classes = {}, hdMode = "equivalent", adaptation = "two_loop", videoCodecs = ["vp8"], workers = 1 } = {},
   ) {
+    const { home } = links;
     const places = Object.values(links.places);
     const profiles = places
       .filter((place) => classes[place.name])
       .map((place) => `{ range = "${place.range}", class = "${classes[place.name]}" }`);
+    // On this machine alone the gateway finds its addresses itself.
+    const addresses = [...places.map((place) => place.gateway), home.address].map((address) => `"${address}"`);
+    const advertise = home.namespace === null ? "" : `advertise = [${addresses.join(", ")}]`;
     const directory = await mkdtemp(join(tmpdir(), "tvg-gateway-"));
     const config = join(directory, "gateway.toml");
     await writeFile(
       config,
       `[http]
-listen = "0.0.0.0:${HTTP_PORT}"
-public_url = "http://${CONTROL_ADDRESS}:${HTTP_PORT}"
+listen = "0.0.0.0:${home.http}"
+public_url = "http://${home.address}:${home.http}"
 api_key = "${API_KEY}"
-allowed_origins = [${places.map((place) => `"http://${place.gateway}:${HTTP_PORT}"`).join(", ")}]
+allowed_origins = [${places.map((place) => `"http://${place.gateway}:${home.http}"`).join(", ")}]
 [media]
 bind = ["0.0.0.0"]
-advertise = [${[...places.map((place) => place.gateway), CONTROL_ADDRESS].map((address) => `"${address}"`).join(", ")}]
+port = ${home.udp}
+${advertise}
 workers = ${workers}
 [policy]
 hd_mode = "${hdMode}"
@@ -50,13 +55,13 @@ adaptation = "${adaptation}"
 video_codecs = [${videoCodecs.map((codec) => `"${codec}"`).join(", ")}]
 site_profiles = [${profiles.join(", ")}]
 [admin]
-listen = "0.0.0.0:${ADMIN_PORT}"
+listen = "0.0.0.0:${home.admin}"
 [store]
 data_dir = "${join(directory, "data")}"
 `,
     );
-    const program = new Program("gateway", binary("gateway"), ["--config", config], { namespace: GATEWAY });
-    const gateway = new Gateway(program, directory);
+    const program = new Program("gateway", binary("gateway"), ["--config", config], { namespace: home.namespace });
+    const gateway = new Gateway(program, directory, home);
     await gateway.#ready();
     return gateway;
   }
@@ -64,11 +69,19 @@ data_dir = "${join(directory, "data")}"
   async #ready() {
     for (let tries = 0; tries < 100; tries += 1) {
       if (!this.#program.isRunning) break;
-      const answer = await fetch(`http://${CONTROL_ADDRESS}:${ADMIN_PORT}/readyz`).catch(() => null);
+      const answer = await fetch(`${this.#admin}/readyz`).catch(() => null);
       if (answer?.ok) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error(`the gateway does not become ready\n${this.#program.output}`);
+  }
+
+  get #api() {
+    return `http://${this.#home.address}:${this.#home.http}/api/v1`;
+  }
+
+  get #admin() {
+    return `http://${this.#home.address}:${this.#home.admin}`;
   }
 
   get pid() {
@@ -85,7 +98,7 @@ data_dir = "${join(directory, "data")}"
 
   /** Makes a consult; returns the token of each participant in order. */
   async createConsult(roles, subject = "Test consult") {
-    const answer = await fetch(`http://${CONTROL_ADDRESS}:${HTTP_PORT}/api/v1/consults`, {
+    const answer = await fetch(`${this.#api}/consults`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${API_KEY}` },
       body: JSON.stringify({ subject, participants: roles.map((role) => ({ role })) }),
@@ -98,12 +111,12 @@ data_dir = "${join(directory, "data")}"
 
   /** The page's address for a client at that place. */
   link(place, token) {
-    return `http://${place.gateway}:${HTTP_PORT}/join#token=${token}`;
+    return `http://${place.gateway}:${this.#home.http}/join#token=${token}`;
   }
 
   /** What is decided at the moment in the consult that was made last; null where the gateway does not say. */
   async decisions() {
-    const answer = await fetch(`http://${CONTROL_ADDRESS}:${HTTP_PORT}/api/v1/consults/${this.#consult}/decisions`, {
+    const answer = await fetch(`${this.#api}/consults/${this.#consult}/decisions`, {
       headers: { authorization: `Bearer ${API_KEY}` },
     }).catch(() => null);
     return answer?.ok ? await answer.json() : null;
@@ -111,7 +124,7 @@ data_dir = "${join(directory, "data")}"
 
   /** The text of /metrics. */
   async metrics() {
-    return await (await fetch(`http://${CONTROL_ADDRESS}:${ADMIN_PORT}/metrics`)).text();
+    return await (await fetch(`${this.#admin}/metrics`)).text();
   }
 
   /** Resident memory in bytes. */
@@ -127,5 +140,5 @@ data_dir = "${join(directory, "data")}"
 }
 
 export const mediaTarget = (place, port = 50_000) => `${place.gateway}:${port}`;
-export const controlUrl = `http://${CONTROL_ADDRESS}:${HTTP_PORT}`;
-export const metricsUrl = `http://${CONTROL_ADDRESS}:${ADMIN_PORT}/metrics`;
+export const controlUrl = `http://${CONTROL_ADDRESS}:${IN_NAMESPACE.http}`;
+export const metricsUrl = `http://${CONTROL_ADDRESS}:${IN_NAMESPACE.admin}/metrics`;

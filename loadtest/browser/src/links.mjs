@@ -33,8 +33,23 @@ export class Place {
   }
 }
 
+/** Where a gateway is to be, and how it is reached from here. */
+export const IN_NAMESPACE = { namespace: GATEWAY, address: CONTROL_ADDRESS, http: 8_080, admin: 9_091, udp: 50_000 };
+
+/** No links at all: everybody is on this machine. For what does not depend on a network, and needs no root. */
+export class Loopback {
+  home = { namespace: null, address: "127.0.0.1", http: 18_080, admin: 19_091, udp: 0 };
+
+  constructor(names) {
+    this.places = Object.fromEntries(names.map((name) => [name, { name, namespace: null, gateway: "localhost" }]));
+  }
+
+  async stop() {}
+}
+
 export class Links {
   #program;
+  home = IN_NAMESPACE;
 
   constructor(program, places) {
     this.#program = program;

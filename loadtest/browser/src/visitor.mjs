@@ -63,7 +63,8 @@ export class Visitor {
   static async arrive(name, place, { camera = Camera.pattern(), voice = [], watches = [], viewport = { width: 1280, height: 800 }, locale = "en-US" } = {}) {
     const directory = await mkdtemp(join(tmpdir(), "tvg-browser-"));
     const wrapper = join(directory, "chromium");
-    await writeFile(wrapper, `#!/bin/sh\nexec ip netns exec ${place.namespace} ${chromium} "$@"\n`);
+    const inside = place.namespace === null ? "" : `ip netns exec ${place.namespace} `;
+    await writeFile(wrapper, `#!/bin/sh\nexec ${inside}${chromium} "$@"\n`);
     await chmod(wrapper, 0o755);
     const origin = `http://${place.gateway}:8080`;
     const browser = await engine.launch({

@@ -84,9 +84,19 @@ describe("a peer connection", () => {
       ["video", "recvonly"],
     ]);
     const [, receiver] = connection.transceivers;
-    expect(receiver?.extensions.map(({ direction }) => direction)).toEqual(["sendrecv", "sendrecv"]);
+    expect(receiver?.extensions.map(({ direction }) => direction)).toEqual(["sendrecv", "stopped", "sendrecv"]);
     peer.receive([track("theirs")]);
     expect((await peer.createOffer("continue"))?.subscriptions).toEqual([{ mid: "1", track: "theirs" }]);
+  });
+
+  it("tells the encodings of a camera apart that comes when pictures are received already", async () => {
+    const { peer, connection } = story();
+    peer.receive([track("theirs")]);
+    await peer.createOffer("continue");
+    peer.publish("camera", fakeTrack("video"));
+    const [, sender] = connection.transceivers;
+    const ids = sender?.extensions.find(({ uri }) => uri.endsWith(":rtp-stream-id"));
+    expect(ids?.direction).toBe("sendrecv");
   });
 
   it("goes without temporal layers where the browser refuses them", () => {

@@ -247,6 +247,12 @@ export class PeerConnection implements Negotiable {
   }
 
   #addSender(source: TrackSource, track: MediaStreamTrack): RTCRtpTransceiver {
+    const transceiver = this.#addEncodings(source, track);
+    if (source === "camera") offerExtensions(transceiver, STREAM_IDS);
+    return transceiver;
+  }
+
+  #addEncodings(source: TrackSource, track: MediaStreamTrack): RTCRtpTransceiver {
     const codec = chosenCodec(this.#rtc.videoCodecs(), this.#videoCodecs);
     const [first, ...others] = sendEncodings(source, codec);
     try {
@@ -276,7 +282,7 @@ export class PeerConnection implements Negotiable {
 
   #addReceiver(kind: MediaKind, track: Track | null): void {
     const transceiver = this.#connection.addTransceiver(kind, { direction: "recvonly" });
-    if (kind === "video") offerDescriptor(transceiver);
+    if (kind === "video") offerExtensions(transceiver, [DESCRIPTOR]);
     this.#receiving.push({ transceiver, kind, track });
   }
 
@@ -320,20 +326,30 @@ function captureLines(track: MediaStreamTrack | null): number {
 /** Says which frame rests on which, in streams with layers. */
 const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
+/** Tell the encodings of a track apart. */
+const STREAM_IDS = [
+  "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+  "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+];
+
 type HeaderExtension = { readonly uri: string; readonly direction: RTCRtpTransceiverDirection };
 
-/** Chromium offers to receive the descriptor by itself only where it has offered to send it before. */
-function offerDescriptor(transceiver: RTCRtpTransceiver): void {
+/**
+ * Offers extensions that Chromium leaves out by itself: the descriptor where it has not offered to send it before, and
+ * the stream ids of a camera that comes when only pictures to receive have been negotiated, without which it refuses
+ * its own offer.
+ */
+function offerExtensions(transceiver: RTCRtpTransceiver, uris: readonly string[]): void {
   const extensible = transceiver as Partial<{
     getHeaderExtensionsToNegotiate(): HeaderExtension[];
     setHeaderExtensionsToNegotiate(extensions: HeaderExtension[]): void;
   }>;
   const extensions = extensible.getHeaderExtensionsToNegotiate?.() ?? [];
-  if (!extensions.some(({ uri, direction }) => uri === DESCRIPTOR && direction === "stopped")) return;
-  const offered = extensions.map(({ uri, direction }) =>
-    uri === DESCRIPTOR ? { uri, direction: "sendrecv" as const } : { uri, direction },
+  const isLeftOut = ({ uri, direction }: HeaderExtension): boolean => direction === "stopped" && uris.includes(uri);
+  if (!extensions.some(isLeftOut)) return;
+  extensible.setHeaderExtensionsToNegotiate?.(
+    extensions.map((one) => (isLeftOut(one) ? { uri: one.uri, direction: "sendrecv" } : one)),
   );
-  extensible.setHeaderExtensionsToNegotiate?.(offered);
 }
 
 function setCodecPreferences(transceiver: RTCRtpTransceiver, codecs: RTCRtpCodec[]): void {

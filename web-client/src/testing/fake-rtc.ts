@@ -54,6 +54,7 @@ export class FakeTransceiver {
   codecs: string[] = [];
   extensions = [
     { uri: "urn:ietf:params:rtp-hdrext:sdes:mid", direction: "sendrecv" },
+    { uri: "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", direction: "stopped" },
     {
       uri: "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
       direction: "stopped",
