@@ -67,6 +67,10 @@ pub(super) fn rung_reason(
         }
         Some((_, encoding)) if encoding.rung > class => RungReason::Class,
         Some((_, encoding)) if encoding.rung > permitted => RungReason::HdPermission,
+        // A picture begins with the lowest encoding, and the others take a moment to come.
+        Some((index, encoding)) if !encoding.usable && track.is_due(now, index) => {
+            RungReason::AwaitingKeyframe
+        }
         Some((index, encoding)) => {
             let asked_for = track.plan.get(index).is_some_and(|plan| plan.active);
             let withheld = !encoding.usable && (asked_for || track.reduced);

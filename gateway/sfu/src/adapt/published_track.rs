@@ -162,6 +162,12 @@ impl Track {
         at.is_some_and(|at| now.saturating_duration_since(at) < SOURCE_MEMORY)
     }
 
+    /// Whether this encoding has been asked for so lately that it may still come.
+    pub(super) fn is_due(&self, now: Instant, encoding: usize) -> bool {
+        let asked_since = self.asked_since.get(encoding).copied().flatten();
+        asked_since.is_some_and(|since| now.saturating_duration_since(since) < PLAN_GRACE)
+    }
+
     /// Takes what the page says to hold the encoder back.
     pub(super) fn limit_encoder(&mut self, now: Instant, limit: EncoderLimit) {
         self.encoder_limit = (limit, now);

@@ -136,6 +136,19 @@ fn a_picture_that_is_switched_is_on_its_way() {
 }
 
 #[test]
+fn a_picture_that_begins_is_on_its_way_and_nobodys_fault() {
+    let mut sim = five_g_pair(kbps(20_000));
+    let begun = sim.until(secs(5), |sim| sim.sees(0, 1) >= Rung::P180).expect("a picture");
+    let mut waited = 0;
+    while sim.sees(0, 1) < Rung::P480 && waited < 40 {
+        sim.run(crate::simulation::STEP);
+        waited += 1;
+        assert_ne!(sim.pair(0, 1).rung_reason, RungReason::Publisher, "{waited} steps after {begun:?}");
+    }
+    assert!((1..40).contains(&waited), "{waited} steps");
+}
+
+#[test]
 fn a_picture_that_cannot_be_decoded_does_not_come_and_that_is_said() {
     let mut sim = five_g_pair(kbps(20_000));
     sim.run(secs(20));
