@@ -76,7 +76,7 @@ pub async fn open_consult(http: SocketAddr, api_key: &Secret) -> Result<DemoLink
         .header(header::HOST, http.to_string())
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::AUTHORIZATION, format!("Bearer {}", api_key.reveal()))
-        .body(Body::from(r#"{"subject":"Demonstration"}"#))?;
+        .body(Body::from(r#"{"subject":"演示会诊 · Demonstration"}"#))?;
     let answer = sender.send_request(request).await?;
     let status = answer.status();
     let body = to_bytes(Body::new(answer.into_body()), MAX_ANSWER).await;

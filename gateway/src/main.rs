@@ -71,9 +71,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 async fn serve(mut config: Config, with_demo: bool) -> Result<(), Box<dyn Error>> {
     // Taken first, so that a signal during the start is not lost.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    if with_demo {
-        config.http.api_key.get_or_insert_with(demo::draw_api_key);
-    }
+    let drawn = (with_demo && config.http.api_key.is_none()).then(demo::draw_api_key);
+    config.http.api_key = config.http.api_key.or_else(|| drawn.clone());
     let api_key = config.http.api_key.clone();
     let data_dir = config.store.data_dir.clone();
     let gateway = Gateway::start(config).await?;
@@ -85,10 +84,13 @@ async fn serve(mut config: Config, with_demo: bool) -> Result<(), Box<dyn Error>
         addresses.admin,
         ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", "),
     );
-    notice += &match (&api_key, gateway.drawn_api_key()) {
-        (_, Some(key)) => format!("API key   {} (drawn now; kept in {})\n", key.reveal(), data_dir.display()),
-        (Some(_), None) => "API key   as configured\n".to_owned(),
-        (None, None) => format!("API key   in {}\n", data_dir.display()),
+    notice += &match (&drawn, &api_key, gateway.drawn_api_key()) {
+        (Some(key), ..) => format!("API key   {} (drawn for this run)\n", key.reveal()),
+        (None, _, Some(key)) => {
+            format!("API key   {} (drawn now; kept in {})\n", key.reveal(), data_dir.display())
+        }
+        (None, Some(_), None) => "API key   as configured\n".to_owned(),
+        (None, None, None) => format!("API key   in {}\n", data_dir.display()),
     };
     if let (true, Some(key)) = (with_demo, &api_key) {
         let links = demo::open_consult(addresses.http, key).await?;

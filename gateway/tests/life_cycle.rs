@@ -99,7 +99,7 @@ async fn the_program_prints_links_and_ends_well_on_a_signal() {
     let output = program.wait_with_output().expect("it ends");
     let (printed, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{printed}\n{log}");
-    for word in ["page ", "doctor ", "patient ", "#token="] {
+    for word in ["page ", "doctor ", "patient ", "#token=", "(drawn for this run)"] {
         assert!(printed.contains(word), "no {word:?} in:\n{printed}");
     }
     assert!(!log.contains("token="), "a token in the log:\n{log}");

@@ -245,6 +245,7 @@ words! {
         Answer = "answer",
         Bye = "bye",
         CodecPlan = "codec_plan",
+        Decisions = "decisions",
         EncoderLimit = "encoder_limit",
         Ended = "ended",
         Error = "error",
@@ -272,6 +273,7 @@ words! {
         TrackUnpublished = "track_unpublished",
         UplinkPlan = "uplink_plan",
         VoicePlan = "voice_plan",
+        WatchDecisions = "watch_decisions",
         Welcome = "welcome",
         Other = "other",
     }
