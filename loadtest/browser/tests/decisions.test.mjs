@@ -47,7 +47,7 @@ test("a doctor sees why, and sees it change with the link", { timeout: 180_000 }
     const narrow = await untilCard(doctor, ({ rung, reason }) => rung !== "720p" && reason === "downlink");
     console.log(`the panel says ${narrow.rung} for want of bandwidth ${Date.now() - since} ms after the step`);
     assert.ok(narrow.reach < 0.8, `the bandwidth reaches ${narrow.reach}`);
-    assert.match(narrow.text, /Your connection has slowed/);
+    assert.match(narrow.text, /Your network speed is the limit/);
     // An encoder on a busy machine may fall for reasons of its own; the link's are told as the link's.
     const fall = doctor.page.locator(".why-history li", { hasText: /(HD|0p) → (\d+p|Voice only) \(bandwidth\)/ });
     await fall.first().waitFor({ timeout: 20_000 });

@@ -3,6 +3,7 @@
 
 import type {
   DecisionChange,
+  HdReason,
   NetworkDecision,
   PairDecision,
   ParticipantDecision,
@@ -97,6 +98,16 @@ export function limitOf(rung: Rung, { allows }: PairDecision): Limit | null {
   // Without a codec in common nothing else matters; a size that the codec leaves out matters last.
   const all: readonly Limit[] = allows.codec === "audio_only" ? ["codec", ...order] : [...order, "codec"];
   return all.find((limit) => above(rung, allows[limit])) ?? null;
+}
+
+/** Why HD is missing where a sender may be the cause; what it was that has just failed, `cool_down` does not say. */
+const BY_SENDER: readonly HdReason[] = ["uplink_unproven", "encoder_limited", "cool_down"];
+
+/** Whether it may be the sender that holds a picture, by its uplink or its device. */
+export function isHeldBySender({ reason, hd }: PairDecision): boolean {
+  return (
+    reason === "publisher" || (reason === "hd_permission" && BY_SENDER.includes(hd))
+  );
 }
 
 /** What holds an uplink back, what was measured before what a browser says; null where nothing does. */

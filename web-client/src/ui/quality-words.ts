@@ -83,7 +83,12 @@ function networkWords(words: Words, weaker: Weaker, network: NetworkClass): stri
 /** How a badge looks: good, held back for a while or by choice, or below what medicine wants. */
 export function tone(pair: PairQuality): "good" | "held" | "weak" {
   if (isBelowFloor(pair) || pair.rung_reason === "publisher_lost" || isUndecodable(pair)) return "weak";
-  return isHd(pair.rung) || pair.rung_reason === "best" ? "good" : "held";
+  return isHd(pair.rung) || pair.rung_reason === "best" || fillsItsTile(pair) ? "good" : "held";
+}
+
+/** Whether a picture is small because its tile is, and no smaller than medicine wants. */
+function fillsItsTile({ rung, rung_reason }: PairQuality): boolean {
+  return rung_reason === "viewport" && LINES[rung] >= LINES[CLINICAL_FLOOR];
 }
 
 /** Whether there is no picture because this browser cannot decode what comes. */

@@ -115,7 +115,8 @@ function notices({ state, sound }: RoomModel, words: Words, actions: Actions): V
   const cut = cutPeople(state.room);
   const floor = floorWords(words, Object.values(state.room.pairs), state.room.tracks, state.consult.role);
   return [
-    state.signaling.state === "lost"
+    // Where media is lost too, the curtain says so: then no call goes on.
+    state.signaling.state === "lost" && state.media.state !== "lost"
       ? h(
           "p",
           { key: "signaling", class: "notice notice-wait", attributes: { role: "status" } },

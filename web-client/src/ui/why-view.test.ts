@@ -125,7 +125,6 @@ describe("the panel", () => {
   it.each([
     [{ arriving_bps: 700_000, carries_bps: 1_200_000, encoder: "none" }, "Their upload carries about 1.2 Mbit/s"],
     [{ arriving_bps: 700_000, carries_bps: null, encoder: "cpu" }, "Their device is at its limit"],
-    // What a browser says is among the evidence, and so is an uplink without a limit.
     [
       { arriving_bps: 700_000, carries_bps: null, encoder: "bandwidth" },
       "Their browser says that the upload is too slow",
@@ -140,6 +139,20 @@ describe("the panel", () => {
     const shown = room(inCall("clinician", session({ type: "decisions", ...decisions, participants })));
     expect(textOf(shown)).toContain(text);
     expect(textOf(shown)).toContain("Nothing holds your upload back; 900 kbit/s go out");
+  });
+
+  it("says so beside the reason where it is the reason, and else among the evidence only", () => {
+    const held = (part: Partial<PairDecision>): boolean => {
+      const decisions = told(part);
+      const uplink = { arriving_bps: 700_000, carries_bps: 1_200_000, encoder: "none" } as const;
+      const participants = decisions.participants.map((one) => ({ ...one, uplink }));
+      const shown = room(inCall("clinician", session({ type: "decisions", ...decisions, participants })));
+      return JSON.stringify(shown).includes('"data-uplink":"upload"');
+    };
+    expect(held({ reason: "publisher" })).toBe(true);
+    expect(held({ reason: "hd_permission", hd: "uplink_unproven" })).toBe(true);
+    expect(held({ reason: "class" })).toBe(false);
+    expect(held({ reason: "best", next: null })).toBe(false);
   });
 
   it("says that a picture cannot be decoded, and promises no next step", () => {

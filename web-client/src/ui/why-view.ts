@@ -2,7 +2,15 @@
 
 import type { InCall } from "../call/call-state.js";
 import type { NetworkDecision, PairDecision, ParticipantDecision } from "../protocol/messages.js";
-import { explain, isDoubtful, latest, uplinkHold, type Explanation, type Step } from "../quality/explanation.js";
+import {
+  explain,
+  isDoubtful,
+  isHeldBySender,
+  latest,
+  uplinkHold,
+  type Explanation,
+  type Step,
+} from "../quality/explanation.js";
 import type { Actions } from "./actions.js";
 import { h, type Child, type VNode } from "./dom.js";
 import { icon } from "./icons.js";
@@ -94,9 +102,9 @@ function card(one: Explanation, room: InCall["room"], words: Words): VNode {
     h("p", { class: "why-reason" }, reasonWords(words, quality)),
     ladder(one, words),
     h("p", { class: "why-next" }, nextWords(one, words)),
-    heldUplink(one.publisher, words.why.theirUplink),
+    heldUplink(pair, one.publisher, words.why.theirUplink),
     one.back === undefined ? null : h("p", { class: "why-soft" }, backWords(one.back, words)),
-    heldUplink(one.own, words.why.yourUplink),
+    heldUplink(one.back, one.own, words.why.yourUplink),
     evidence(one, words),
   );
 }
@@ -164,16 +172,16 @@ function backWords({ gets, reason }: PairDecision, words: Words): string {
   return words.why.theySee(words.rung[gets.rung], words.why.theirReason[reason]);
 }
 
-/** What is known for sure to hold an uplink back; what a browser says of it besides is part of the evidence. */
-function heldUplink(person: ParticipantDecision | undefined, words: UplinkWords): VNode | null {
-  if (person === undefined || person.lost) return null;
-  const hold = uplinkHold(person.uplink);
-  if (hold !== "upload" && hold !== "device") return null;
-  return h(
-    "p",
-    { class: "why-uplink", attributes: { "data-uplink": hold, "data-publisher": person.participant } },
-    uplinkWords(person, words) ?? "",
-  );
+/** What holds back the sender of a picture, where the sender is what holds it; else that is part of the evidence. */
+function heldUplink(
+  pair: PairDecision | undefined,
+  sender: ParticipantDecision | undefined,
+  words: UplinkWords,
+): VNode | null {
+  if (pair === undefined || sender === undefined || sender.lost || !isHeldBySender(pair)) return null;
+  const hold = uplinkHold(sender.uplink);
+  if (hold === null) return null;
+  return h("p", { class: "why-uplink", attributes: { "data-uplink": hold } }, uplinkWords(sender, words) ?? "");
 }
 
 function uplinkWords({ uplink }: ParticipantDecision, words: UplinkWords): string | null {

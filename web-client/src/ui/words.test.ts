@@ -127,6 +127,11 @@ describe("the clinical floor", () => {
     expect(tone(pair(part)) === "weak").toBe(missed);
   });
 
+  it("leaves nothing to worry about where a small tile is full", () => {
+    expect(tone(pair({ rung: "480p", rung_reason: "viewport" }))).toBe("good");
+    expect(tone(pair({ rung: "360p", rung_reason: "viewport" }))).toBe("held");
+  });
+
   it("is not what matters where nothing arrives, though the badge is no calm one", () => {
     const cut = pair({ rung: "180p", rung_reason: "publisher_lost" });
     expect(isBelowFloor(cut)).toBe(false);

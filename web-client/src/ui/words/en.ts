@@ -114,7 +114,7 @@ export const en: Words = {
   classUnknown: (weaker) =>
     `${WHOSE[weaker]} ${weaker === "both" ? "are" : "is"} not identified yet: smoothness comes first`,
   rungReason: {
-    downlink: "Your connection has slowed: picture lowered to stay smooth",
+    downlink: "Your network speed is the limit: picture lowered to stay smooth",
     publisher: "Their upload or device sends no more than this",
     viewport: "Sent as large as this window shows it",
     muted: "They have turned the camera off",

@@ -55,14 +55,14 @@ export const whyEn: WhyWords = {
     codec: "held by the picture format",
   },
   theirUplink: {
-    upload: (carries) => `Their upload carries about ${rate(carries)}: a clearer picture does not fit through it.`,
+    upload: (carries) => `Their upload carries about ${rate(carries)}; only what fits is asked of it.`,
     device: "Their device is at its limit: it cannot make a clearer picture.",
     browser_upload: "Their browser says that the upload is too slow.",
     browser_other: "Their browser holds the picture back for another reason.",
     free: (arriving) => `Nothing holds their upload back; ${rate(arriving)} arrive.`,
   },
   yourUplink: {
-    upload: (carries) => `Your upload carries about ${rate(carries)}: a clearer picture does not fit through it.`,
+    upload: (carries) => `Your upload carries about ${rate(carries)}; only what fits is asked of it.`,
     device: "Your device is at its limit: it cannot make a clearer picture. Closing other programs helps.",
     browser_upload: "Your browser says that the upload is too slow.",
     browser_other: "Your browser holds the picture back for another reason.",

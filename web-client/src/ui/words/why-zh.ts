@@ -55,14 +55,14 @@ export const whyZh: WhyWords = {
     codec: "视频格式所限",
   },
   theirUplink: {
-    upload: (carries) => `对方的上传网速约 ${rate(carries)}，更清晰的画面传不出来。`,
+    upload: (carries) => `对方的上传网速约 ${rate(carries)}，只让发来装得下的画面。`,
     device: "对方的设备已经吃力，处理不了更清晰的画面。",
     browser_upload: "对方的浏览器认为上传网速不够。",
     browser_other: "对方的浏览器另有原因降低了画面。",
     free: (arriving) => `对方的上传没有受限，现在传来 ${rate(arriving)}。`,
   },
   yourUplink: {
-    upload: (carries) => `您的上传网速约 ${rate(carries)}，更清晰的画面传不出去。`,
+    upload: (carries) => `您的上传网速约 ${rate(carries)}，只让发出装得下的画面。`,
     device: "您的设备已经吃力，处理不了更清晰的画面；关闭其他程序会有帮助。",
     browser_upload: "您的浏览器认为上传网速不够。",
     browser_other: "您的浏览器另有原因降低了画面。",

@@ -108,7 +108,7 @@ export const zh: Words = {
     `${weaker === "own" ? "您的网络" : `${WHOSE[weaker]}网络`}为${network}，已自动降低清晰度以保持流畅`,
   classUnknown: (weaker) => `暂未识别${weaker === "own" ? "您的" : `${WHOSE[weaker]}的`}网络类型，先以流畅为主`,
   rungReason: {
-    downlink: "您的网速变慢，已自动降低清晰度以保持流畅",
+    downlink: "受您当前的网速所限，已自动调整清晰度以保持流畅",
     publisher: "受对方的上传网速或设备所限，画面清晰度较低",
     viewport: "画面窗口较小，按窗口大小传送",
     muted: "对方已关闭摄像头",
