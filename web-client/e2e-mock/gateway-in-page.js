@@ -153,7 +153,7 @@
           subscriber: me,
           gets: {
             rung: first.pair.rung,
-            lines: Number.parseInt(first.pair.rung, 10),
+            lines: Number.parseInt(first.pair.rung, 10) || 0,
             frame_rate: 30,
             temporal_layer: 2,
             price_bps: story.why.price,
@@ -222,6 +222,8 @@
     };
   }
 
+  const CODECS = ["vp8", "h264", "vp9", "av1"];
+
   const snapshotOf = () => ({
     participants: people.map(({ participant }) => participant),
     tracks: people.flatMap(({ camera, microphone, participant }) =>
@@ -244,9 +246,10 @@
           participant: ID(99),
           role: story.role,
           hd_mode: "equivalent",
+          video_codecs: CODECS,
         };
       case "join":
-        return { type: "joined", ...snapshotOf() };
+        return { type: "joined", ...snapshotOf(), video_codecs: CODECS };
       case "offer":
         if (mediaIsDown) return { type: "error", code: "media_unavailable", message: "stopped by the story" };
         return answer(request);

@@ -163,8 +163,8 @@ describe("the panel", () => {
       session({ type: "decisions", ...told({ allows, gets, next: null, reason: "codec" }) }),
     );
     const text = textOf(room(state));
-    expect(text).toContain("The two browsers share no picture format");
-    expect(text).toContain("not in this picture format");
+    expect(text).toContain("No picture format in common");
+    expect(text).toContain("not in this format");
     expect(text).not.toContain("This is the most");
   });
 
@@ -235,7 +235,7 @@ describe("the cover of a picture that is not there", () => {
     expect(text("downlink")).toContain("Weak network: voice only for now");
     expect(text("awaiting_keyframe")).toContain("The picture is on its way");
     expect(text("awaiting_keyframe")).not.toContain("Weak network");
-    expect(text("codec")).toContain("share no picture format");
+    expect(text("codec")).toContain("No picture format in common");
     expect(text("codec")).not.toContain("Weak network");
   });
 });

@@ -122,7 +122,7 @@ export const en: Words = {
     publisher_lost: "Their connection is interrupted: the picture stands still until it is back",
   },
   codec: {
-    undecodable: "The two browsers share no picture format: voice only. A current browser brings the picture back",
+    undecodable: "No picture format in common: voice only. A current browser brings the picture back",
     coarse: "This picture format has no size in between: the next smaller one is sent",
   },
   hdReason: {

@@ -29,7 +29,7 @@ export const whyEn: WhyWords = {
     permission: "HD is not permitted yet",
     tile: "the window is too small for it",
     publisher: "not sent at present",
-    codec: "not in this picture format",
+    codec: "not in this format",
   },
   top: "This is the most that this window can show.",
   next: (rung, needs, missing) =>
@@ -40,7 +40,7 @@ export const whyEn: WhyWords = {
     missing > 0
       ? `Some frames are left out to stay smooth; all of them need ${rate(needs)}: ${rate(missing)} more than there is.`
       : `All frames are back in a moment (they need ${rate(needs)}).`,
-  nextClosed: (rung, why) => `The next step, ${rung}: ${why}. Bandwidth is not what is missing.`,
+  nextClosed: (rung, why) => `The next step, ${rung}: ${why}. Your speed is not what is missing.`,
   theySee: (rung, why) => `They see you in ${rung} (${why})`,
   theirReason: {
     best: "the best there is",

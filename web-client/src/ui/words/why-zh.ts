@@ -40,7 +40,7 @@ export const whyZh: WhyWords = {
     missing > 0
       ? `为保持流畅减少了帧数；恢复全部帧数需要 ${rate(needs)}，还差 ${rate(missing)}。`
       : `帧数很快恢复（需要 ${rate(needs)}）。`,
-  nextClosed: (rung, why) => `下一级 ${rung}：${why}，与带宽无关。`,
+  nextClosed: (rung, why) => `下一级 ${rung}：${why}，与您的网速无关。`,
   theySee: (rung, why) => `对方看到的您：${rung}（${why}）`,
   theirReason: {
     best: "最佳",
