@@ -105,9 +105,7 @@ const BY_SENDER: readonly HdReason[] = ["uplink_unproven", "encoder_limited", "c
 
 /** Whether it may be the sender that holds a picture, by its uplink or its device. */
 export function isHeldBySender({ reason, hd }: PairDecision): boolean {
-  return (
-    reason === "publisher" || (reason === "hd_permission" && BY_SENDER.includes(hd))
-  );
+  return reason === "publisher" || (reason === "hd_permission" && BY_SENDER.includes(hd));
 }
 
 /** What holds an uplink back, what was measured before what a browser says; null where nothing does. */
