@@ -68,7 +68,7 @@ export const zh: Words = {
 
   participants: (count) => `共 ${count} 人`,
   waitingTitle: (role) =>
-    role === "patient" || role === "family" ? "您已进入会诊，请稍候，医生马上就来" : "您已进入会诊，正在等待其他人",
+    role === "patient" || role === "family" ? "已进入会诊，医生马上就来" : "您已进入会诊，正在等待其他人",
   waitingHint: "无需任何操作，对方进入后会自动显示。",
   leave: "离开",
   leaveQuestion: "要离开会诊吗？",
