@@ -137,7 +137,8 @@ impl UplinkLimit {
 
     /// Something has been missing for long: is it for want of room?
     fn impose(&mut self, now: Instant, traffic: Traffic, enough: Bitrate) -> State {
-        let narrow = self.trains(now).filter(|trains| *trains < enough);
+        let is_filled = |trains: &Bitrate| traffic.arriving >= trains.scaled(FILLED);
+        let narrow = self.trains(now).filter(|trains| *trains < enough).filter(is_filled);
         if narrow.is_none() && traffic.shortage < Shortage::Told {
             return self.state;
         }
@@ -249,6 +250,10 @@ const TRAIN_MEMORY: Duration = Duration::from_secs(4);
 
 /// Weight of the trains of the last fifth of a second: one that a radio pressed together moves little.
 const NEW_SHARE: f64 = 0.3;
+
+/// A publisher whose uplink keeps something back fills more than this share of it: the next picture up takes at most
+/// three times what the one below does. One that sends less has nothing more to send.
+const FILLED: f64 = 0.25;
 
 /// What is seen to fit must exceed the limit by so much, and for so long, before it is believed.
 const NOTABLE: f64 = 1.1;
@@ -384,6 +389,20 @@ mod tests {
             };
             uplink.limit.handle_trains(uplink.now + secs(seconds), Bitrate::kbps(4_000));
             uplink.limit.evaluate(uplink.now + secs(seconds), traffic);
+            assert_eq!(uplink.carries(), None);
+        }
+    }
+
+    #[test]
+    fn a_small_camera_at_rest_is_no_narrow_uplink() {
+        let mut uplink = Uplink::new(100_000);
+        let voices = Bitrate::kbps(40);
+        let (arriving, shortage) = (Bitrate::kbps(70), Shortage::Seen);
+        for _ in 0..300 {
+            uplink.now += STEP;
+            // What paces a browser that has hardly anything to send.
+            uplink.limit.handle_trains(uplink.now, Bitrate::kbps(500));
+            uplink.limit.evaluate(uplink.now, Traffic { wanted: WANTED, voices, arriving, shortage });
             assert_eq!(uplink.carries(), None);
         }
     }
