@@ -1,11 +1,12 @@
-//! A receiver of Opus: packets that are not there when their turn comes are gaps that a participant hears.
+//! A receiver of Opus: frames that are not there when their turn comes are gaps that a participant hears. As in NetEQ
+//! timestamps say where a frame belongs, however many of them share a packet.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rtc_rtp::Packet;
 
-use super::wire::{OPUS, RED, Unwrap};
+use super::wire::{OPUS, RED};
 
 const PTIME: Duration = Duration::from_millis(20);
 /// Ticks of a frame.
@@ -29,9 +30,10 @@ pub(super) struct Gap {
 
 pub(super) struct VoiceReceiver {
     pub(super) ssrc: u32,
-    unwrap: Unwrap,
+    /// Frames are numbered from it on.
+    first_timestamp: u32,
     arrived: BTreeMap<i64, Instant>,
-    /// The next packet to play, and when.
+    /// The next frame to play, and when.
     next: i64,
     due: Option<Instant>,
     /// What was filled in since the last packet that was played.
@@ -40,8 +42,8 @@ pub(super) struct VoiceReceiver {
     last_played: Option<Instant>,
     gaps: Vec<Gap>,
     first: Option<Instant>,
-    /// The timestamp of the first frame, and the count in it.
-    origin: Option<(u32, u8)>,
+    /// What the count in the first frame was ahead of its timestamp.
+    count_ahead: Option<u8>,
     redundant_packets: usize,
 }
 
@@ -49,7 +51,7 @@ impl VoiceReceiver {
     pub(super) fn new(ssrc: u32) -> Self {
         Self {
             ssrc,
-            unwrap: Unwrap::default(),
+            first_timestamp: 0,
             arrived: BTreeMap::new(),
             next: 0,
             due: None,
@@ -58,7 +60,7 @@ impl VoiceReceiver {
             last_played: None,
             gaps: Vec::new(),
             first: None,
-            origin: None,
+            count_ahead: None,
             redundant_packets: 0,
         }
     }
@@ -77,15 +79,14 @@ impl VoiceReceiver {
     }
 
     pub(super) fn handle(&mut self, now: Instant, packet: &Packet) {
-        let sequence = self.unwrap.next(packet.header.sequence_number);
+        let timestamp = packet.header.timestamp;
         if self.first.is_none() {
             self.first = Some(now);
-            self.next = sequence;
+            self.first_timestamp = timestamp;
             self.due = Some(now + PLAYOUT_DELAY);
         }
-        let timestamp = packet.header.timestamp;
         if packet.header.payload_type != RED {
-            return self.take(now, sequence, timestamp, &packet.payload);
+            return self.take(now, timestamp, &packet.payload);
         }
         self.redundant_packets += 1;
         let (headers, mut bodies) = split_headers(&packet.payload);
@@ -93,9 +94,9 @@ impl VoiceReceiver {
             let offset = header >> 10 & 0x3fff;
             let (body, rest) = bodies.split_at((header & 0x3ff) as usize);
             bodies = rest;
-            self.take(now, sequence - i64::from(offset / FRAME), timestamp.wrapping_sub(offset), body);
+            self.take(now, timestamp.wrapping_sub(offset), body);
         }
-        self.take(now, sequence, timestamp, bodies);
+        self.take(now, timestamp, bodies);
     }
 
     /// Packets that carried earlier frames again.
@@ -103,17 +104,17 @@ impl VoiceReceiver {
         self.redundant_packets
     }
 
-    fn take(&mut self, now: Instant, sequence: i64, timestamp: u32, frame: &[u8]) {
-        let (origin, first) = *self.origin.get_or_insert((timestamp, frame[0]));
-        // Timestamps wrap within the run, and redundancy may tell of a frame before the first.
-        let frames = timestamp.wrapping_sub(origin).cast_signed() / FRAME.cast_signed();
-        assert_eq!(frame[0], first.wrapping_add(frames as u8), "every frame comes at its own time");
-        if sequence >= self.next {
+    fn take(&mut self, now: Instant, timestamp: u32, frame: &[u8]) {
+        let ahead = frame[0].wrapping_sub((timestamp / FRAME) as u8);
+        assert_eq!(*self.count_ahead.get_or_insert(ahead), ahead, "every frame comes at its own time");
+        let number =
+            i64::from(timestamp.wrapping_sub(self.first_timestamp).cast_signed() / FRAME.cast_signed());
+        if number >= self.next {
             if self.arrived.len() >= CAPACITY {
                 self.arrived.clear();
-                self.next = sequence;
+                self.next = number;
             }
-            self.arrived.entry(sequence).or_insert(now);
+            self.arrived.entry(number).or_insert(now);
         }
     }
 
