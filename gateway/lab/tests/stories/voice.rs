@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use link::{CapacityTrace, Loss};
-use protocol::network_class::NetworkClass::Wifi;
+use protocol::network_class::NetworkClass::{Wifi, Wired};
 use protocol::units::Bitrate;
 
-use crate::scenario::{Link, Scenario, hears, kbps, ms, secs};
+use crate::scenario::{Link, Scenario, hears, kbps, mbps, ms, secs};
 
 /// A doctor on a good link, and a patient on `link`, long enough for loss to be known; then the time that is judged.
 fn consult(seed: u64, link: Link) -> Scenario {
@@ -74,6 +74,54 @@ fn a_voice_without_a_picture_gets_through_the_narrowest_link() {
             .run_for(secs(10))
             .run_for(secs(30))
             .expect("patient", hears("doctor").with_concealed_share_under(0.01).with_gaps_under(ms(100)));
+    }
+}
+
+/// A consult whose patient hears nothing for two seconds: how many packets of voices left in that time.
+fn voice_packets_into_the_dark(seed: u64, takes_redundancy: bool) -> u64 {
+    let narrow = || Link::narrow(mbps(4));
+    let doctor = Scenario::new(seed).participant("doctor").on(Link::wired()).class(Wired);
+    let patient = doctor.participant("patient").on_links(Link::wired(), narrow()).class(Wired);
+    let story = if takes_redundancy { patient } else { patient.without_redundancy() };
+    let story = story.run_for(secs(10)).change_downlink("patient", narrow().outage());
+    let before = story.counters().egress.audio_packets;
+    let story = story.run_for(secs(2));
+    let packets = story.counters().egress.audio_packets - before;
+    story
+        .change_downlink("patient", narrow())
+        // The way takes 30 ms, and a player that has run dry holds some frames back.
+        .run_for(ms(150))
+        .expect("patient", hears("doctor"))
+        .run_for(secs(2))
+        .expect("patient", hears("doctor").with_gaps_under(ms(40)))
+        .run_for(secs(5))
+        .expect("patient", hears("doctor").with_gaps_under(ms(20)));
+    packets
+}
+
+#[test]
+fn a_voice_goes_into_the_dark_in_fewer_packets_and_is_back_as_soon() {
+    for seed in 12..15 {
+        let (one_by_one, together) =
+            (voice_packets_into_the_dark(seed, false), voice_packets_into_the_dark(seed, true));
+        assert!(one_by_one >= 198, "{one_by_one}: two voices of fifty a second");
+        assert!(together + 40 <= one_by_one, "{together} and {one_by_one}");
+    }
+}
+
+#[test]
+fn a_voice_loses_nothing_where_only_the_way_back_is_dark() {
+    for seed in 15..18 {
+        let uplink = || Link::wired().delay(ms(30));
+        Scenario::new(seed)
+            .consult(Wired, Link::wired(), (uplink(), Link::narrow(mbps(4))))
+            .run_for(secs(10))
+            .change_uplink("patient", uplink().outage())
+            .run_for(secs(4))
+            .expect("patient", hears("doctor").with_redundancy().with_gaps_under(ms(20)))
+            .change_uplink("patient", uplink())
+            .run_for(secs(5))
+            .expect("patient", hears("doctor").with_gaps_under(ms(20)));
     }
 }
 

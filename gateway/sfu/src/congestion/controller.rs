@@ -215,6 +215,12 @@ impl CongestionController {
         }
     }
 
+    /// Whether there has ever been transport-wide feedback.
+    #[must_use]
+    pub fn has_heard(&self) -> bool {
+        self.watch.has_heard()
+    }
+
     /// When to call [`Self::handle_timeout`], and [`Self::poll_probe`] after it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {

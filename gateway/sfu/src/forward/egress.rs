@@ -2,7 +2,7 @@
 //! sealed packet by packet into the slab when the pacer lets them go.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::network_class::NetworkClass;
 use protocol::track::MediaKind;
@@ -11,24 +11,23 @@ use protocol::units::{Bitrate, DataSize};
 use crate::burst::BurstSlab;
 use crate::congestion::{
     CongestionController, Enqueued, Lane, LinkState, NetworkName, Pace, Pacer, PacketClass, PacketStatus,
-    ProbeId, Release, Resend, RetransmissionRefusal, SentPacket, StartRate,
+    ProbeId, Release, Resend, RetransmissionRefusal, StartRate,
 };
 use crate::counters::{Counters, DropReason};
 use crate::forward::layer_switch::Descent;
 use crate::forward::packet_store::StoredPacket;
+use crate::forward::seal::{Sealed, Stamp, Stream, seal, wire_size};
 use crate::forward::subscription::{Arrival, Departure, Subscription, SubscriptionIndex, Withheld};
 use crate::forward::track::Track;
+use crate::forward::voice_bundler::{Bundle, MOST_TOGETHER};
 use crate::limits::MAX_DATAGRAM;
-use crate::rtp::{MAX_PADDING, WrittenHeader, pad};
+use crate::rtp::MAX_PADDING;
 use crate::srtp::SrtpSession;
 use crate::voice::Redundancy;
 
-/// Padding that makes a packet as long as its neighbours in a burst: neighbours of one frame mostly differ
-/// by a byte, and a byte costs less than a system call.
-const MAX_EQUALISING_PADDING: usize = 2;
-
-/// IPv4, UDP: what a datagram adds to its contents on the wire.
-const DATAGRAM_OVERHEAD: usize = 28;
+/// In the dark voices leave two by two, and after this long three by three. Where only the way back is dark they still
+/// arrive, each time some milliseconds later than before, and a player needs a while to wait longer.
+const TWO_BY_TWO: Duration = Duration::from_millis(500);
 
 /// What waits in the pacer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +43,15 @@ pub(crate) struct Egress {
     subscriptions: Vec<Option<Subscription>>,
     /// The epoch of absolute send times.
     epoch: Instant,
-    video: VideoFlow,
+    /// Since when the subscriber's feedback is lost: what is sent now is sent into the dark. No video goes, and voices
+    /// go in fewer packets.
+    dark_since: Option<Instant>,
+    /// Some voice waits for more of it to come.
+    is_voice_waiting: bool,
     /// The pace to keep whatever the estimate says.
     least_pace: Option<Bitrate>,
     /// Pictures were spoilt since somebody last asked: their key frames are wanted.
     wants_key_frames: bool,
-}
-
-/// Whether video may go at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum VideoFlow {
-    Open,
-    /// The subscriber's feedback is lost: what is sent now is sent into the dark.
-    Stopped,
 }
 
 /// Where sealed packets go, and what counts them.
@@ -75,7 +70,8 @@ impl Egress {
             congestion,
             subscriptions: Vec::new(),
             epoch: now,
-            video: VideoFlow::Open,
+            dark_since: None,
+            is_voice_waiting: false,
             least_pace: None,
             wants_key_frames: false,
         }
@@ -162,11 +158,79 @@ impl Egress {
         let Some(subscription) = self.subscriptions.get_mut(index.0).and_then(Option::as_mut) else {
             return false;
         };
-        if subscription.kind() == MediaKind::Video && self.video == VideoFlow::Stopped {
-            return false;
+        match subscription.kind() {
+            MediaKind::Video if self.dark_since.is_some() => false,
+            MediaKind::Video => {
+                let translate = |to, timestamp| track.translate_timestamp(arrival.encoding, timestamp, to);
+                let departure = subscription.offer(now, arrival, translate);
+                self.place(now, (index, Lane::Video), departure, track, counters)
+            }
+            MediaKind::Audio if subscription.bundler.push(now, arrival) => {
+                self.release_voice(now, index, track, counters)
+            }
+            MediaKind::Audio => {
+                let departure = subscription.offer_bundle(now, &Bundle::of(*arrival));
+                self.place(now, (index, Lane::Audio), departure, track, counters)
+            }
         }
-        let translate = |to, timestamp| track.translate_timestamp(arrival.encoding, timestamp, to);
-        let departure = match subscription.offer(now, arrival, translate) {
+    }
+
+    /// Lets those packets of a voice go that need not wait for more. `true` where all that leave go on.
+    fn release_voice(
+        &mut self,
+        now: Instant,
+        index: SubscriptionIndex,
+        track: &Track,
+        counters: &mut Counters,
+    ) -> bool {
+        let wanted = match self.dark_since {
+            // Who has never told what arrives need not be in the dark.
+            Some(_) if !self.congestion.has_heard() => 1,
+            Some(since) if now < since + TWO_BY_TWO => 2,
+            Some(_) => MOST_TOGETHER,
+            None => 1,
+        };
+        let mut goes_on = true;
+        while let Some(subscription) = self.subscriptions.get_mut(index.0).and_then(Option::as_mut) {
+            // Who does not take several frames in one packet is sent every packet: none is lost if only feedback is.
+            let together = if subscription.is_redundancy_agreed() { wanted } else { 1 };
+            let Some(bundle) = subscription.bundler.poll(now, together) else {
+                self.is_voice_waiting |= subscription.bundler.poll_timeout().is_some();
+                break;
+            };
+            let departure = subscription.offer_bundle(now, &bundle);
+            goes_on &= self.place(now, (index, Lane::Audio), departure, track, counters);
+        }
+        goes_on
+    }
+
+    /// Lets go what has waited long enough, and all that waits once the subscriber is heard of.
+    fn release_voices(&mut self, now: Instant, tracks: &[Option<Track>], counters: &mut Counters) {
+        if !std::mem::take(&mut self.is_voice_waiting) {
+            return;
+        }
+        for index in (0..self.subscriptions.len()).map(SubscriptionIndex) {
+            if let Some((_, track)) = subscribed(&mut self.subscriptions, index, tracks) {
+                self.release_voice(now, index, track, counters);
+            }
+        }
+    }
+
+    /// When the voice that waits longest leaves.
+    fn voice_due(&self) -> Option<Instant> {
+        self.subscriptions.iter().flatten().filter_map(|one| one.bundler.poll_timeout()).min()
+    }
+
+    /// Puts a packet that got its numbers into the pacer. `true` where it goes on.
+    fn place(
+        &mut self,
+        now: Instant,
+        (index, lane): (SubscriptionIndex, Lane),
+        departure: Result<Departure, Withheld>,
+        track: &Track,
+        counters: &mut Counters,
+    ) -> bool {
+        let departure = match departure {
             Ok(departure) => departure,
             Err(Withheld::Layer) => return false,
             Err(Withheld::Codec) => {
@@ -174,13 +238,12 @@ impl Egress {
                 return false;
             }
         };
-        let lane = match subscription.kind() {
-            MediaKind::Audio => Lane::Audio,
-            MediaKind::Video => Lane::Video,
+        let Some(subscription) = self.subscriptions.get(index.0).and_then(Option::as_ref) else {
+            return false;
         };
-        let own = (arrival.timestamp, arrival.payload_size);
-        let repeated = subscription.repeats(track, arrival.encoding, own).overhead();
-        let size = wire_size(subscription.plain_size(arrival.payload_size + repeated));
+        let Some(packet) = track.stored(departure.encoding, departure.source_sequence) else { return false };
+        let repeats = subscription.repeats(track, &departure, (packet.notes.timestamp, packet.payload.len()));
+        let size = wire_size(subscription.plain_size(packet.payload.len() + repeats.overhead()));
         let parcel = Parcel::Media { subscription: index, departure };
         match self.pacer.enqueue(now, lane, size, parcel) {
             Enqueued::Queued => {}
@@ -265,20 +328,19 @@ impl Egress {
     /// Lets the pacer follow what congestion control has concluded.
     pub(crate) fn steer(&mut self, now: Instant) {
         let dropped = self.pacer.set_pace(now, self.pace());
-        let video = match self.congestion.estimate().state {
-            LinkState::FeedbackLost if self.least_pace.is_none() => VideoFlow::Stopped,
-            LinkState::FeedbackLost
-            | LinkState::Starting
+        let is_dark = match self.congestion.estimate().state {
+            LinkState::FeedbackLost => self.least_pace.is_none(),
+            LinkState::Starting
             | LinkState::Steady
             | LinkState::Overusing
             | LinkState::Recovering
-            | LinkState::FeedbackLate => VideoFlow::Open,
+            | LinkState::FeedbackLate => false,
         };
         if !dropped.is_none() {
             self.drop_video();
         }
-        if self.video != video {
-            self.video = video;
+        if self.dark_since.is_some() != is_dark {
+            self.dark_since = is_dark.then_some(now);
             self.drop_video();
             // Each picture goes on with its next key frame, which is asked for when it can arrive.
             self.restart_video();
@@ -353,6 +415,7 @@ impl Egress {
 
     /// Seals what may leave now. `false` where the slab is full before that is done.
     pub(crate) fn fill(&mut self, now: Instant, tracks: &[Option<Track>], outlet: &mut Outlet<'_>) -> bool {
+        self.release_voices(now, tracks, outlet.counters);
         loop {
             if !outlet.slab.has_room_for(MAX_DATAGRAM) {
                 return false;
@@ -385,7 +448,7 @@ impl Egress {
         let Some((subscription, track)) = subscribed(&mut self.subscriptions, index, tracks) else { return };
         let Some(packet) = track.stored(departure.encoding, departure.source_sequence) else { return };
         let StoredPacket { notes, payload, .. } = packet;
-        let repeats = subscription.repeats(track, departure.encoding, (notes.timestamp, payload.len()));
+        let repeats = subscription.repeats(track, &departure, (notes.timestamp, payload.len()));
         let write = |subscription: &mut Subscription, out: &mut Vec<u8>| {
             Some(subscription.write(now, departure, packet, &repeats, out))
         };
@@ -393,7 +456,8 @@ impl Egress {
         let sealed = seal(&mut self.congestion, stamp, subscription, Stream::Media, outlet, write);
         if let Some(Sealed { transport_sequence, .. }) = sealed {
             if let Some(voice) = &mut subscription.voice {
-                voice.handle_sent(departure.source_sequence, transport_sequence, repeats.count());
+                let carried = (departure.source_sequence, departure.passengers);
+                voice.handle_sent(carried, transport_sequence, repeats.count());
                 outlet.counters.redundant_bytes_out += repeats.overhead() as u64;
             }
             outlet.counters.egress.count(subscription.kind(), payload.len());
@@ -453,31 +517,9 @@ impl Egress {
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         // Without a picture there is nothing to estimate for, and nothing to probe with.
         let congestion = self.congestion.poll_timeout().filter(|_| self.can_pad());
-        [self.pacer.poll_timeout(now), congestion].into_iter().flatten().min()
+        let voice = self.voice_due().filter(|_| self.is_voice_waiting);
+        [self.pacer.poll_timeout(now), congestion, voice].into_iter().flatten().min()
     }
-}
-
-/// Which of a subscription's streams a packet goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stream {
-    Media,
-    Retransmission,
-}
-
-/// What a packet is stamped with as it leaves.
-#[derive(Debug, Clone, Copy)]
-struct Stamp {
-    now: Instant,
-    epoch: Instant,
-    release: (PacketClass, Option<ProbeId>),
-}
-
-/// A packet as it left.
-#[derive(Debug, Clone, Copy)]
-struct Sealed {
-    /// Bytes of the datagram.
-    size: usize,
-    transport_sequence: Option<u16>,
 }
 
 fn subscribed<'s, 't>(
@@ -488,52 +530,6 @@ fn subscribed<'s, 't>(
     let subscription = subscriptions.get_mut(index.0)?.as_mut()?;
     let track = tracks.get(subscription.track.0)?.as_ref()?;
     Some((subscription, track))
-}
-
-/// Lets `write` put a packet into the slab, equalises it with its neighbours, stamps and seals it.
-/// `None` where nothing was written.
-fn seal(
-    congestion: &mut CongestionController,
-    stamp: Stamp,
-    subscription: &mut Subscription,
-    stream: Stream,
-    outlet: &mut Outlet<'_>,
-    write: impl FnOnce(&mut Subscription, &mut Vec<u8>) -> Option<WrittenHeader>,
-) -> Option<Sealed> {
-    let neighbour = outlet.slab.open_segment_size(outlet.destination);
-    let srtp = &mut *outlet.srtp;
-    let overhead = srtp.profile().rtp_overhead();
-    let mut sealed = None;
-    outlet.slab.push(outlet.destination, |out| {
-        let start = out.len();
-        let Some(header) = write(subscription, out) else { return out.truncate(start) };
-        let is_padded = out.get(start).is_some_and(|first| first & 0x20 != 0);
-        let missing = neighbour.unwrap_or(0).saturating_sub(out.len() - start + overhead);
-        if (1..=MAX_EQUALISING_PADDING).contains(&missing) && !is_padded {
-            pad(out, start, missing as u8);
-        }
-        let size = out.len() - start + overhead;
-        let mut transport_sequence = None;
-        if header.transport_sequence_at.is_some() {
-            let (class, probe) = stamp.release;
-            let sequence =
-                congestion.handle_sent(stamp.now, SentPacket { class, size: wire_size(size), probe });
-            header.set_transport_sequence(out, sequence);
-            transport_sequence = Some(sequence);
-        }
-        header.set_abs_send_time(out, stamp.now.saturating_duration_since(stamp.epoch));
-        let rollover = subscription.rollover(stream == Stream::Retransmission);
-        match srtp.seal_rtp(out, start, header.len, rollover) {
-            Ok(()) => sealed = Some(Sealed { size, transport_sequence }),
-            Err(_) => out.truncate(start),
-        }
-    });
-    sealed
-}
-
-/// What a datagram with this content costs the link.
-fn wire_size(size: usize) -> DataSize {
-    DataSize::bytes((size + DATAGRAM_OVERHEAD) as u64)
 }
 
 #[cfg(test)]

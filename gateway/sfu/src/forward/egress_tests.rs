@@ -18,6 +18,7 @@ use crate::testing::origin;
 const OPUS: Pt = Pt(111);
 const VP8: Pt = Pt(96);
 const RTX: Pt = Pt(97);
+const RED: Pt = Pt(63);
 
 /// The tracks of a publisher and the egress of somebody who watches.
 struct Stage {
@@ -27,6 +28,7 @@ struct Stage {
     srtp: SrtpSession,
     slab: BurstSlab,
     counters: Counters,
+    spoken: u16,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,7 @@ impl Stage {
             srtp: SrtpSession::from_dtls(profile, &keys).expect("keys fit"),
             slab: BurstSlab::default(),
             counters: Counters::default(),
+            spoken: 0,
         };
         let camera = NegotiatedCodec { codec: Codec::Vp8, payload_type: VP8, rtx_payload_type: Some(RTX) };
         let voice = NegotiatedCodec { codec: Codec::Opus, payload_type: OPUS, rtx_payload_type: None };
@@ -119,10 +122,45 @@ impl Stage {
         self.egress.resend(self.now, SubscriptionIndex(0), lost, track, &mut self.counters);
     }
 
+    /// The subscriber takes several frames of a voice in one packet.
+    fn agree_on_redundancy(&mut self) {
+        let voice = self.egress.subscription(SubscriptionIndex(1)).expect("it is there");
+        let mut line = voice.line().clone();
+        line.codecs.push(NegotiatedCodec { codec: Codec::Red, payload_type: RED, rtx_payload_type: None });
+        voice.renegotiate(line);
+    }
+
+    /// The subscriber tells that all has arrived.
+    fn hear_of_all(&mut self) {
+        let arrival = Some(self.now.duration_since(origin()));
+        let statuses: Vec<PacketStatus> =
+            (0..1_000).map(|sequence| PacketStatus { sequence, arrival }).collect();
+        self.egress.handle_feedback(self.now, &statuses);
+    }
+
+    /// So many frames of speech, with feedback on each or with none; what leaves of the voice.
+    fn talk(&mut self, frames: usize, is_heard_of: bool) -> Vec<(Pt, u16)> {
+        let mut left = Vec::new();
+        for _ in 0..frames {
+            self.egress.handle_timeout(self.now);
+            self.spoken += 1;
+            assert!(self.voice(self.spoken));
+            left.extend(self.leave(20).into_iter().filter(|(pt, _)| matches!(*pt, OPUS | RED)));
+            if is_heard_of {
+                self.hear_of_all();
+            }
+        }
+        left
+    }
+
     /// Lets everything leave that may within a tenth of a second, and tells the payload types and numbers.
     fn left(&mut self) -> Vec<(Pt, u16)> {
+        self.leave(100)
+    }
+
+    fn leave(&mut self, millis: u64) -> Vec<(Pt, u16)> {
         self.slab.clear();
-        for _ in 0..100 {
+        for _ in 0..millis {
             let mut outlet = Outlet {
                 destination: SocketAddr::from(([192, 0, 2, 1], 5_000)),
                 srtp: &mut self.srtp,
@@ -188,4 +226,66 @@ fn what_is_lost_is_sent_again_until_a_lower_encoding_is_wanted() {
     assert_eq!(stage.left(), [(VP8, 102)]);
     stage.lose(102);
     assert_eq!(stage.left(), [(RTX, 102)]);
+}
+
+/// A call of half a second that was heard of, and another half in which nothing is.
+fn voice_in_the_dark(is_redundancy_agreed: bool) -> Stage {
+    let mut stage = Stage::new();
+    if is_redundancy_agreed {
+        stage.agree_on_redundancy();
+    }
+    let numbers = |first: u16| (first..first + 25).map(|number| (OPUS, number)).collect::<Vec<_>>();
+    assert_eq!(stage.talk(25, true), numbers(101));
+    assert_eq!(stage.talk(25, false), numbers(126), "feedback is late, and may yet come");
+    stage
+}
+
+#[test]
+fn a_voice_in_the_dark_goes_in_fewer_packets_without_a_gap_in_their_numbers() {
+    let mut stage = voice_in_the_dark(true);
+    let two_by_two: Vec<(Pt, u16)> = (151..163).map(|number| (RED, number)).collect();
+    let left = stage.talk(25, false);
+    assert_eq!(left[..12], two_by_two, "the first waits for the second");
+    let repeated = stage.counters.redundant_bytes_out;
+    let three_by_three = stage.talk(30, false);
+    let numbers: Vec<u16> = three_by_three.iter().map(|(_, number)| *number).collect();
+    let first = 151 + left.len() as u16;
+    assert_eq!(numbers, (first..first + 10).collect::<Vec<_>>());
+    assert!(three_by_three.iter().all(|(payload_type, _)| *payload_type == RED));
+    // Two frames of 80 bytes, a header of four bytes each, and one of a byte.
+    assert_eq!(stage.counters.redundant_bytes_out - repeated, 10 * 169);
+}
+
+#[test]
+fn a_voice_goes_packet_by_packet_again_once_the_subscriber_is_heard_of() {
+    let mut stage = voice_in_the_dark(true);
+    let before = stage.talk(40, false).len() as u16;
+    let mut numbers = Vec::new();
+    // Whatever waited leaves at once.
+    stage.hear_of_all();
+    numbers.extend(stage.leave(1).into_iter().filter(|(pt, _)| matches!(*pt, OPUS | RED)));
+    let waited = numbers.len() as u16;
+    assert!(waited <= 1, "{numbers:?}");
+    numbers.extend(stage.talk(5, true));
+    let first = 151 + before;
+    assert_eq!(
+        numbers[usize::from(waited)..],
+        (first + waited..first + waited + 5).map(|n| (OPUS, n)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_word_that_ends_in_the_dark_does_not_wait_for_the_next() {
+    let mut stage = voice_in_the_dark(true);
+    stage.talk(2, false);
+    let left = stage.talk(1, false);
+    assert_eq!(left, []);
+    let left = stage.left();
+    assert_eq!(left.iter().filter(|(pt, _)| *pt == OPUS).count(), 1, "{left:?}");
+}
+
+#[test]
+fn a_voice_without_redundancy_goes_on_in_the_dark_as_before() {
+    let mut stage = voice_in_the_dark(false);
+    assert_eq!(stage.talk(50, false), (151..201).map(|number| (OPUS, number)).collect::<Vec<_>>());
 }

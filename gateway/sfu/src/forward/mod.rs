@@ -13,10 +13,12 @@ mod layer_switch;
 mod media_clock;
 mod packet_store;
 mod rewriter;
+mod seal;
 mod sent_history;
 mod spatial_layers;
 mod subscription;
 mod track;
+mod voice_bundler;
 
 pub(crate) use active_speaker::ActiveSpeaker;
 pub(crate) use egress::{Egress, Outlet};

@@ -11,6 +11,7 @@ use crate::forward::packet_store::{PacketNotes, StoredPacket};
 use crate::forward::rewriter::{PictureIds, Rewriter, Rewritten, StreamMark};
 use crate::forward::sent_history::{SentHistory, SentRecord};
 use crate::forward::track::Track;
+use crate::forward::voice_bundler::{Bundle, VoiceBundler};
 use crate::rtcp::{SenderReport, write_cname, write_sender_report};
 use crate::rtp::{
     CopiedExtensions, ExtensionMap, FixedHeader, HeaderTemplate, LayerInfo, Pt, SeqNo, Ssrc, WrittenHeader,
@@ -18,7 +19,7 @@ use crate::rtp::{
 };
 use crate::sdp::{Codec, Mid, NegotiatedCodec};
 use crate::srtp::RolloverCounter;
-use crate::voice::{Redundancy, Repeats, VoiceLeg};
+use crate::voice::{Passengers, Redundancy, Repeats, VoiceLeg};
 
 /// A track's place in its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +51,8 @@ pub(crate) struct Departure {
     /// It ends what the subscriber gets of its picture.
     pub(crate) marker: bool,
     pub(crate) numbers: Rewritten,
+    /// The packets of a voice that it stands for.
+    pub(crate) passengers: Passengers,
 }
 
 /// Why a packet does not go to a subscriber.
@@ -103,6 +106,8 @@ pub(crate) struct Subscription {
     waiting_since: Option<Instant>,
     /// What is particular to a voice.
     pub(crate) voice: Option<VoiceLeg>,
+    /// What waits of a voice, to leave together.
+    pub(crate) bundler: VoiceBundler,
 }
 
 impl Subscription {
@@ -136,6 +141,7 @@ impl Subscription {
             totals: SentTotals::default(),
             waiting_since: Some(now),
             voice: (line.kind == MediaKind::Audio).then(VoiceLeg::default),
+            bundler: VoiceBundler::default(),
             line,
         }
     }
@@ -196,17 +202,7 @@ impl Subscription {
     ) -> Result<Departure, Withheld> {
         self.notice_codec(arrival);
         let payload_type = self.payload_type(arrival.codec).ok_or(Withheld::Codec)?;
-        let mark = StreamMark {
-            sequence: arrival.sequence,
-            timestamp: arrival.timestamp,
-            picture_id: arrival.layer.picture.id.map(|id| id.value),
-            tl0_pic_idx: arrival.layer.picture.base_layer_index.map(|index| index.value),
-            picture_ids: if arrival.codec == Codec::Vp8 {
-                PictureIds::Contiguous
-            } else {
-                PictureIds::Sparse
-            },
-        };
+        let mark = StreamMark::of(arrival);
         let previous = self.switch.current();
         let numbers = match self.decide(arrival) {
             Decision::Ignore => return Err(Withheld::Layer),
@@ -228,7 +224,30 @@ impl Subscription {
         let Arrival { encoding, sequence, codec, .. } = *arrival;
         self.source = Some((encoding, codec));
         let marker = arrival.marker || self.ends_picture(&arrival.layer);
-        Ok(Departure { encoding, source_sequence: sequence, codec, payload_type, marker, numbers })
+        let passengers = Passengers::default();
+        Ok(Departure {
+            encoding,
+            source_sequence: sequence,
+            codec,
+            payload_type,
+            marker,
+            numbers,
+            passengers,
+        })
+    }
+
+    /// As [`Self::offer`], for packets of a voice that leave as one. Those that it stands for get no numbers: where
+    /// none is missing nobody counts a loss, or asks for what was never sent.
+    pub(crate) fn offer_bundle(&mut self, now: Instant, bundle: &Bundle) -> Result<Departure, Withheld> {
+        let mut marker = false;
+        for before in bundle.before.iter().flatten() {
+            // It is newer than all that has a number, so that none was kept for it.
+            let _ = self.rewriter.skip(StreamMark::of(before));
+            marker |= before.marker;
+        }
+        let departure = self.offer(now, &bundle.carrier, |_, _| None)?;
+        // The first packet after a pause is marked (RFC 3551 §4.1), and it may be within this one.
+        Ok(Departure { marker: departure.marker | marker, passengers: bundle.passengers(), ..departure })
     }
 
     /// A stream that goes on in another codec begins anew, with a key frame. Of an encoding that the subscriber does
@@ -304,20 +323,30 @@ impl Subscription {
         self.template.len() + payload_size
     }
 
-    /// The earlier frames that a packet of a voice carries again; `own` is the length of its own frame.
+    /// The earlier frames in a packet of a voice: those of the packets that it stands for, else what it repeats of those
+    /// that left. `own` is its timestamp at the publisher, and the length of its own frame.
     pub(crate) fn repeats<'t>(
         &self,
         track: &'t Track,
-        encoding: u8,
-        (timestamp, own): (u32, usize),
+        departure: &Departure,
+        own: (u32, usize),
     ) -> Repeats<'t> {
-        let voice = self.voice.as_ref().filter(|voice| voice.redundancy > Redundancy::None);
-        let Some(voice) = voice.filter(|_| self.is_redundancy_agreed()) else { return Repeats::default() };
-        let before = voice.left().map(|left| {
-            let StoredPacket { notes, payload, .. } = track.stored(encoding, left?)?;
+        let Some(voice) = self.voice.as_ref().filter(|_| self.is_redundancy_agreed()) else {
+            return Repeats::default();
+        };
+        let stored = |sequence| {
+            let StoredPacket { notes, payload, .. } = track.stored(departure.encoding, sequence)?;
             Some((notes.timestamp, payload))
-        });
-        Repeats::gather(voice.redundancy, (timestamp, own), before)
+        };
+        match departure.passengers {
+            alone if alone == Passengers::default() => {
+                Repeats::gather(voice.redundancy, own, voice.left().map(|left| stored(left?)))
+            }
+            passengers => {
+                let before = passengers.numbers(departure.source_sequence).map(stored);
+                Repeats::gather(Redundancy::Twice, own, before)
+            }
+        }
     }
 
     /// Whether the subscriber takes redundant packets.
@@ -480,6 +509,23 @@ impl Subscription {
         };
         write_sender_report(out, &report);
         write_cname(out, self.line.ssrc, &publisher.to_string());
+    }
+}
+
+impl StreamMark {
+    /// What the rewriter looks at in a packet that just arrived.
+    fn of(arrival: &Arrival) -> Self {
+        Self {
+            sequence: arrival.sequence,
+            timestamp: arrival.timestamp,
+            picture_id: arrival.layer.picture.id.map(|id| id.value),
+            tl0_pic_idx: arrival.layer.picture.base_layer_index.map(|index| index.value),
+            picture_ids: if arrival.codec == Codec::Vp8 {
+                PictureIds::Contiguous
+            } else {
+                PictureIds::Sparse
+            },
+        }
     }
 }
 

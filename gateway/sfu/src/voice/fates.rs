@@ -20,6 +20,8 @@ enum Fate {
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     transport_sequence: u16,
+    /// Frames that it is the first to carry: its own, and those of packets that it stands for.
+    frames: usize,
     /// Earlier frames that it carries.
     repeats: usize,
     fate: Fate,
@@ -46,12 +48,12 @@ pub(crate) struct VoiceFates {
 }
 
 impl VoiceFates {
-    /// Takes a packet that left, with so many earlier frames in it.
-    pub(crate) fn handle_sent(&mut self, transport_sequence: u16, repeats: usize) {
+    /// Takes a packet that left, the first to carry so many frames, with so many earlier ones than its own in it.
+    pub(crate) fn handle_sent(&mut self, transport_sequence: u16, frames: usize, repeats: usize) {
         if self.waiting.len() == MAX_WAITING {
             self.settle_front();
         }
-        self.waiting.push_back(Sent { transport_sequence, repeats, fate: Fate::Unknown });
+        self.waiting.push_back(Sent { transport_sequence, frames, repeats, fate: Fate::Unknown });
     }
 
     /// Takes transport-wide feedback on everything that was sent to the subscriber.
@@ -96,15 +98,25 @@ impl VoiceFates {
 
     fn settle_front(&mut self) {
         let Some(front) = self.waiting.pop_front() else { return };
-        self.heard.frames += 1;
+        self.heard.frames += front.frames as u32;
         let is_lost = front.fate != Fate::Arrived;
-        let mut later = self.waiting.iter().zip(1..);
-        let is_missed =
-            is_lost && !later.any(|(sent, back)| sent.repeats >= back && sent.fate == Fate::Arrived);
-        self.heard.lost += u32::from(is_lost);
-        self.heard.missed += u32::from(is_missed);
-        self.heard.runs += u32::from(is_missed && !self.misses);
-        self.misses = is_missed;
+        if is_lost {
+            self.heard.lost += front.frames as u32;
+        }
+        let missed = if is_lost { front.frames - self.repeated_later(front.frames) } else { 0 };
+        self.heard.missed += missed as u32;
+        self.heard.runs += u32::from(missed > 0 && !self.misses);
+        self.misses = missed > 0;
+    }
+
+    /// How many of the newest frames of a packet came in later ones.
+    fn repeated_later(&self, frames: usize) -> usize {
+        let mut distance = 0;
+        let repeated = self.waiting.iter().map(|later| {
+            distance += later.frames;
+            if later.fate == Fate::Arrived { (later.repeats + 1).saturating_sub(distance) } else { 0 }
+        });
+        repeated.max().unwrap_or_default().min(frames)
     }
 }
 
@@ -142,7 +154,7 @@ mod tests {
     fn heard(repeats: usize, first: u16, arrivals: &str) -> Heard {
         let mut fates = VoiceFates::default();
         for place in 0..arrivals.len() {
-            fates.handle_sent(first.wrapping_add(place as u16), repeats);
+            fates.handle_sent(first.wrapping_add(place as u16), 1, repeats);
         }
         fates.handle_feedback(&statuses(first, arrivals));
         fates.take_heard()
@@ -170,7 +182,7 @@ mod tests {
     fn late_news_and_others_packets_change_nothing_wrongly() {
         let mut fates = VoiceFates::default();
         // Pictures have the numbers between.
-        (0..10).for_each(|place| fates.handle_sent(place * 7, 0));
+        (0..10).for_each(|place| fates.handle_sent(place * 7, 1, 0));
         fates.handle_feedback(&statuses(0, &"x".repeat(8)));
         fates.handle_feedback(&statuses(0, &".".repeat(70)));
         assert_eq!(fates.take_heard(), Heard { frames: 10, ..Heard::default() }, "the first two came late");
@@ -179,9 +191,23 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_travel_in_one_packet_are_lost_together() {
+        for (arrivals, lost, missed) in [("....", 0, 0), ("x...", 3, 3), (".x..", 3, 1), ("xx..", 6, 4)] {
+            let mut fates = VoiceFates::default();
+            // Three by three in the dark, then each packet with the two frames before it.
+            for (place, (frames, repeats)) in [(3, 2), (3, 2), (1, 2), (1, 2)].into_iter().enumerate() {
+                fates.handle_sent(place as u16, frames, repeats);
+            }
+            fates.handle_feedback(&statuses(0, arrivals));
+            let heard = fates.take_heard();
+            assert_eq!((heard.frames, heard.lost, heard.missed), (8, lost, missed), "{arrivals}");
+        }
+    }
+
+    #[test]
     fn silence_counts_as_loss_in_the_end() {
         let mut fates = VoiceFates::default();
-        (0..MAX_WAITING as u16 + 50).for_each(|place| fates.handle_sent(place, 1));
+        (0..MAX_WAITING as u16 + 50).for_each(|place| fates.handle_sent(place, 1, 1));
         let Heard { frames, missed, .. } = fates.take_heard();
         assert_eq!((frames, missed), (50, 50));
     }

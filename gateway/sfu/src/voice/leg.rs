@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::congestion::PacketStatus;
 use crate::voice::e_model::{Hearing, mean_opinion};
 use crate::voice::fates::VoiceFates;
+use crate::voice::passengers::Passengers;
 use crate::voice::redundancy::Redundancy;
 
 /// Frames of one score: fewer are a pause (DTX) with a word in it, and their loss is chance.
@@ -48,16 +49,24 @@ impl VoiceLeg {
         self.left.into_iter()
     }
 
-    /// Takes a packet that left, with its number at the publisher and so many earlier frames in it. Without a
-    /// transport-wide number no feedback will tell of it.
-    pub(crate) fn handle_sent(&mut self, sequence: u64, transport_sequence: Option<u16>, repeats: usize) {
-        if self.left[0].is_none_or(|newest| newest < sequence) {
-            self.left.rotate_right(1);
-            self.left[0] = Some(sequence);
+    /// Takes a packet that left, with its number at the publisher, the packets that it stands for, and so many earlier
+    /// frames in it. Without a transport-wide number no feedback will tell of it.
+    pub(crate) fn handle_sent(
+        &mut self,
+        (sequence, passengers): (u64, Passengers),
+        transport_sequence: Option<u16>,
+        repeats: usize,
+    ) {
+        for sequence in passengers.numbers(sequence).rev().chain([sequence]) {
+            if self.left[0].is_none_or(|newest| newest < sequence) {
+                self.left.rotate_right(1);
+                self.left[0] = Some(sequence);
+            }
         }
+        let frames = 1 + passengers.count();
         match transport_sequence {
-            Some(sequence) => self.fates.handle_sent(sequence, repeats),
-            None => self.unwatched = self.unwatched.saturating_add(1),
+            Some(sequence) => self.fates.handle_sent(sequence, frames, repeats),
+            None => self.unwatched = self.unwatched.saturating_add(frames as u32),
         }
     }
 
@@ -100,7 +109,7 @@ mod tests {
     fn score(repeats: usize, lost: impl Fn(u16) -> bool) -> Option<VoiceScore> {
         let mut leg = VoiceLeg::default();
         for sequence in 0..250 {
-            leg.handle_sent(sequence.into(), Some(sequence), repeats);
+            leg.handle_sent((sequence.into(), Passengers::default()), Some(sequence), repeats);
             let arrival = (!lost(sequence)).then_some(Duration::ZERO);
             leg.handle_feedback(&[PacketStatus { sequence, arrival }]);
         }
@@ -122,7 +131,7 @@ mod tests {
         let mut leg = VoiceLeg::default();
         assert_eq!(leg.take_score(NETWORK), None);
         leg.handle_report(0.1, Duration::from_millis(5));
-        (0..250).for_each(|sequence| leg.handle_sent(sequence, None, 0));
+        (0..250).for_each(|sequence| leg.handle_sent((sequence, Passengers::default()), None, 0));
         let loss = leg.take_score(NETWORK).map(|score| score.loss);
         assert_eq!((loss, leg.take_score(NETWORK)), (Some(0.1), None));
     }

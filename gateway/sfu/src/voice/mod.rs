@@ -4,6 +4,7 @@
 pub mod e_model;
 mod fates;
 mod leg;
+mod passengers;
 mod recovery;
 mod redundancy;
 mod redundant_payload;
@@ -11,6 +12,7 @@ mod repeats;
 mod voice_rate;
 
 pub(crate) use leg::VoiceLeg;
+pub(crate) use passengers::Passengers;
 pub(crate) use recovery::{Earlier, MAX_EARLIER, recoverable};
 pub(crate) use redundancy::{Redundancy, RedundancyControl};
 pub(crate) use redundant_payload::RedundantPayload;

@@ -48,6 +48,11 @@ impl<'a> Repeats<'a> {
         }
     }
 
+    /// Whether a packet can tell a frame of that length so many ticks after it.
+    pub(crate) fn fits(ticks: u32, length: usize) -> bool {
+        fits(ticks, length)
+    }
+
     /// How many they are.
     pub(crate) fn count(&self) -> usize {
         self.frames.iter().flatten().count()
