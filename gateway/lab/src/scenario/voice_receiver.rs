@@ -42,7 +42,7 @@ pub(super) struct VoiceReceiver {
     last_played: Option<Instant>,
     gaps: Vec<Gap>,
     first: Option<Instant>,
-    /// What the count in the first frame was ahead of its timestamp.
+    /// What the count in the first frame was ahead of its number.
     count_ahead: Option<u8>,
     redundant_packets: usize,
 }
@@ -105,10 +105,10 @@ impl VoiceReceiver {
     }
 
     fn take(&mut self, now: Instant, timestamp: u32, frame: &[u8]) {
-        let ahead = frame[0].wrapping_sub((timestamp / FRAME) as u8);
-        assert_eq!(*self.count_ahead.get_or_insert(ahead), ahead, "every frame comes at its own time");
         let number =
             i64::from(timestamp.wrapping_sub(self.first_timestamp).cast_signed() / FRAME.cast_signed());
+        let ahead = frame[0].wrapping_sub(number as u8);
+        assert_eq!(*self.count_ahead.get_or_insert(ahead), ahead, "every frame comes at its own time");
         if number >= self.next {
             if self.arrived.len() >= CAPACITY {
                 self.arrived.clear();
