@@ -12,6 +12,7 @@ use crate::rtp::{ExtensionValues, RtpHeader};
 use crate::sdp::H264Profile::{self, ConstrainedBaseline, High};
 use crate::sdp::Rid;
 use crate::testing::origin;
+use crate::voice::RedundantPayload;
 
 /// The structure of L1T3 as libwebrtc writes it, in the descriptor of the first frame: template 0 is the key frame,
 /// 1 is T0, 2 is T1, 3 and 4 are T2.
@@ -294,4 +295,51 @@ fn a_stream_of_a_lower_profile_goes_as_the_higher_one() {
     assert_eq!(departure.payload_type, Pt(100));
     let mut stage = Stage::of(&[h264(ConstrainedBaseline)], &["l"], TOP);
     assert_eq!(stage.arrive(h264(High), (H264_KEY, true), None), Err(Withheld::Codec));
+}
+
+#[test]
+fn frames_of_a_voice_share_a_packet_in_their_places() {
+    let mut stage = Stage::of(&[Codec::Opus, Codec::Red], &[], TOP);
+    let Subscription { line, .. } = &stage.subscription;
+    let line = SubscriptionLine { kind: MediaKind::Audio, ..line.clone() };
+    stage.subscription = Subscription::new(stage.now, TrackIndex(0), line, 7, 0);
+    stage.track = Track::new(TrackId::from_bits(1), ParticipantIndex(0), TrackSource::Microphone, &[]);
+    // The first is marked, and the third is lost on its way here.
+    let mut arrivals = [1_u16, 2, 4, 5].map(|sequence| {
+        let mut packet = vec![0x80, if sequence == 2 { 0x80 } else { 0 }];
+        packet.extend(sequence.to_be_bytes());
+        packet.extend((u32::from(sequence) * 960).to_be_bytes());
+        packet.extend([0, 0, 0, 9, sequence as u8, 1, 1]);
+        let header = RtpHeader::parse(&packet).expect("well formed");
+        let packet = IncomingPacket {
+            delivery: Delivery::Original,
+            sequence: SeqNo(sequence),
+            timestamp: header.timestamp(),
+            codec: Codec::Opus,
+            header: &header,
+            payload: header.payload(),
+            values: &ExtensionValues::default(),
+        };
+        stage.track.encodings[0].handle_packet(stage.now, &packet).expect("a frame")
+    });
+    let mut write = |bundle: Bundle| {
+        let departure = stage.subscription.offer_bundle(stage.now, &bundle).expect("it goes");
+        let packet = stage.track.stored(0, departure.source_sequence).expect("it is kept");
+        let own = (packet.notes.timestamp, packet.payload.len());
+        let repeats = stage.subscription.repeats(&stage.track, &departure, own);
+        let mut out = Vec::new();
+        stage.subscription.write(stage.now, departure, packet, &repeats, &mut out);
+        out
+    };
+    let [first, second, fourth, fifth] = arrivals.each_mut().map(|one| one.take().expect("new"));
+    let alone = write(Bundle::of(first));
+    let together = write(Bundle { carrier: fifth, before: [Some(second), Some(fourth)] });
+    let headers = [&alone, &together].map(|packet| RtpHeader::parse(packet).expect("well formed"));
+    assert_eq!(headers.each_ref().map(|one| (one.pt(), one.marker())), [(Pt(100), false), (Pt(102), true)]);
+    // The one that was lost may yet come: its number is kept, and those of the others are not needed.
+    assert_eq!(headers.each_ref().map(|one| one.sequence().0), [8, 10]);
+    assert_eq!(headers[1].timestamp().wrapping_sub(headers[0].timestamp()), 4 * 960);
+    let payload = RedundantPayload::parse(headers[1].payload()).expect("well formed");
+    let told: Vec<_> = payload.earlier().map(|block| (block.offset, block.payload[0])).collect();
+    assert_eq!((told, payload.primary().payload[0]), (vec![(3 * 960, 2), (960, 4)], 5));
 }
