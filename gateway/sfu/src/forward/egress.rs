@@ -183,9 +183,7 @@ impl Egress {
         track: &Track,
         counters: &mut Counters,
     ) -> bool {
-        let wanted = match self.dark_since {
-            // Who has never told what arrives need not be in the dark.
-            Some(_) if !self.congestion.has_heard() => 1,
+        let wanted = match self.dark_since() {
             Some(since) if now < since + TWO_BY_TWO => 2,
             Some(_) => MOST_TOGETHER,
             None => 1,
@@ -387,6 +385,11 @@ impl Egress {
     pub(crate) fn handle_network(&mut self, now: Instant, name: NetworkName) {
         self.congestion.handle_network(now, name);
         self.steer(now);
+    }
+
+    /// Since when what is sent is sent into the dark. Who has never told what arrives need not be there.
+    pub(crate) fn dark_since(&self) -> Option<Instant> {
+        self.dark_since.filter(|_| self.congestion.has_heard())
     }
 
     /// Feedback is on time: what is sent has a chance to arrive.

@@ -79,6 +79,7 @@ impl Room {
         let Some(participant) = self.participants[index.0].as_mut() else { return };
         let media_ssrc = participant.any_stream().unwrap_or(participant.rtcp_ssrc);
         let sender = participant.rtcp_ssrc;
+        participant.arrivals.set_unheard(now, participant.egress.dark_since().is_some());
         while participant.arrivals.write_due(now, sender, media_ssrc, out) {}
     }
 

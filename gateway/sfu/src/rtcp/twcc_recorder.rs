@@ -23,6 +23,10 @@ const BUSY_INTERVAL: Duration = Duration::from_millis(50);
 /// How long they wait while packets are few: an estimate gains nothing from a packet or two.
 const QUIET_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long they wait while nothing is heard of whom they are told to: hardly any of it arrives. Browsers, too, let no
+/// more time pass.
+const UNHEARD_INTERVAL: Duration = Duration::from_millis(250);
+
 /// With fewer packets than this in an interval, packets are few.
 const BUSY_PACKETS: u32 = 5;
 
@@ -54,6 +58,7 @@ pub(crate) struct TwccRecorder {
     reported_until: Option<u64>,
     unreported: u32,
     was_quiet: bool,
+    is_unheard: bool,
     due: Option<Instant>,
     feedback_number: u8,
 }
@@ -86,7 +91,11 @@ impl TwccRecorder {
         let next = self.next.map_or(from_last, |next| next.min(sequence));
         self.next = Some(next.max((self.newest + 1).saturating_sub(WINDOW as u64)));
         self.unreported += 1;
-        let interval = if self.was_quiet { QUIET_INTERVAL } else { BUSY_INTERVAL };
+        let interval = match (self.is_unheard, self.was_quiet) {
+            (true, _) => UNHEARD_INTERVAL,
+            (false, true) => QUIET_INTERVAL,
+            (false, false) => BUSY_INTERVAL,
+        };
         let due = self.due.get_or_insert(now + interval);
         if self.newest - next >= MAX_STATUSES {
             *due = now;
@@ -97,6 +106,15 @@ impl TwccRecorder {
     #[must_use]
     pub(crate) fn totals(&self) -> (u64, u64) {
         (self.first.map_or(0, |first| self.newest - first + 1), self.received)
+    }
+
+    /// Takes note whether the publisher is in the dark: what it is told will hardly arrive. Once it is not, it is told at
+    /// once what waits.
+    pub(crate) fn set_unheard(&mut self, now: Instant, is_unheard: bool) {
+        if self.is_unheard && !is_unheard {
+            self.due = self.due.map(|due| due.min(now));
+        }
+        self.is_unheard = is_unheard;
     }
 
     /// When to call [`Self::write_due`] next.
@@ -291,6 +309,22 @@ mod tests {
     fn duplicates_and_what_is_forgotten_count_for_nothing() {
         let mut recorder = recorder(&[(0, 2_000), (1, 2_000), (2, 900)]);
         assert_eq!(told(&mut recorder), [(2_000, Some(0))]);
+    }
+
+    #[test]
+    fn in_the_dark_little_is_told_until_the_publisher_is_heard_of() {
+        let mut recorder = recorder(&[]);
+        let mut told_at = Vec::new();
+        for millis in 0..1_000 {
+            recorder.set_unheard(at(millis), (300..920).contains(&millis));
+            if millis % 5 == 0 {
+                recorder.record(at(millis), millis as u16 / 5);
+            }
+            if recorder.write_due(at(millis), Ssrc(1), Ssrc(2), &mut Vec::new()) {
+                told_at.push(millis);
+            }
+        }
+        assert_eq!(told_at, [50, 105, 160, 215, 270, 325, 580, 835, 920, 975]);
     }
 
     #[test]
