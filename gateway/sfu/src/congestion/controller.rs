@@ -260,7 +260,8 @@ impl CongestionController {
             LinkState::Steady if self.rate.is_near_capacity() => (NEAR_CAPACITY, CAREFUL_BURST, 0.25),
             LinkState::Starting | LinkState::Steady => (2.0, STEADY_BURST, 0.25),
             LinkState::Recovering => (1.25, CAREFUL_BURST, 0.2),
-            LinkState::Overusing | LinkState::FeedbackLate => (1.0, CAREFUL_BURST, 0.1),
+            LinkState::Overusing => (1.0, CAREFUL_BURST, 0.1),
+            LinkState::FeedbackLate => (PERHAPS_DARK, CAREFUL_BURST, 0.1),
             LinkState::FeedbackLost => (1.0, CAREFUL_BURST, 0.0),
         };
         // A policer drops what comes at once, without a queue that would show.
@@ -503,6 +504,9 @@ const CAREFUL_BURST: Duration = Duration::from_millis(5);
 
 /// On a link that is known to carry no more than the target, what comes at once still has to come soon.
 const NEAR_CAPACITY: f64 = 1.3;
+
+/// Much of what leaves while feedback is overdue is lost, and none of it is needed to find the link again.
+const PERHAPS_DARK: f64 = 0.5;
 
 /// Loss that no queue explains, and a pace that meets a policer without bursts.
 const NOTABLE_LOSS: f64 = 0.02;

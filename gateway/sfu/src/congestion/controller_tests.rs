@@ -90,6 +90,9 @@ fn silence_halves_and_then_stops_and_then_resumes() {
         path.controller.handle_timeout(path.now);
         let estimate = path.controller.estimate();
         assert_eq!((estimate.state, estimate.target <= at_most), (state, true), "{after}: {estimate:?}");
+        if state == LinkState::FeedbackLate {
+            assert!(path.controller.pace().rate <= at_most.scaled(0.5), "pictures go more slowly still");
+        }
     }
     path.report(sequence, true);
     assert_eq!(path.controller.estimate().state, LinkState::Recovering);
