@@ -2,6 +2,7 @@
 
 use protocol::ladder::Rung::{P180, P360, P480, P720};
 use protocol::network_class::NetworkClass::Wired;
+use protocol::units::DataSize;
 
 use crate::scenario::{Link, Scenario, hears, is_told_the_truth_of, kbps, mbps, ms, secs, sees};
 
@@ -77,4 +78,24 @@ fn a_publisher_on_a_thin_uplink_is_seen_small() {
         .expect("doctor", hears("patient").with_gaps_under(ms(100)))
         .expect("doctor", sees("patient").at_least(P180).at_most(P480).with_freezes_under(secs(1)))
         .expect("patient", sees("doctor").at_least(P720));
+}
+
+/// A transfer that waits for loss keeps the queue full whatever is sent beside it: smaller pictures would not
+/// shorten it.
+#[test]
+fn a_transfer_that_fills_the_queue_leaves_room_for_a_picture() {
+    let line = Link::default().capacity(kbps(2_000)).queue(ms(300));
+    Scenario::new(5)
+        .bottleneck("line", line)
+        .participant("doctor")
+        .on(Link::wired())
+        .class(Wired)
+        .participant("patient")
+        .on(Link::wired().delay(ms(50)))
+        .behind("line")
+        .class(Wired)
+        .transfer("line", DataSize::bytes(1 << 40), ms(50))
+        .run_for(secs(30))
+        .run_for(secs(30))
+        .expect("patient", sees("doctor").mostly(P360).with_frozen_share_under(0.1));
 }

@@ -16,7 +16,7 @@ use super::loss_window::{Fate, LossWindow};
 use super::network_memory::{NetworkMemory, NetworkName, Remembered};
 use super::pace::Pace;
 use super::packet::{PacketStatus, ProbeCluster, SentPacket};
-use super::probe_control::{ProbeControl, ProbeLink, ProbeView};
+use super::probe_control::{ProbeControl, ProbeLink, ProbeView, needed_for};
 use super::queue_delay::QueueDelay;
 use super::queue_drain::{QueueDrain, QueueView};
 use super::rate_control::{Change, LEAST_TARGET, LinkView, RateControl};
@@ -245,7 +245,7 @@ impl CongestionController {
             acknowledged: self.delivery.acknowledged(),
             loss: if self.watch.has_heard() { self.media_loss.share() } else { self.reported_loss.share },
             rtt: self.round_trip.smoothed(),
-            queue_delay: self.queue.standing(),
+            queue_delay: if self.rate.competes() { Duration::ZERO } else { self.queue.standing() },
             jitter: self.collapse.jitter(),
             state,
         }
@@ -345,6 +345,7 @@ impl CongestionController {
             newest_sent,
             is_application_limited: self.application_limit.is_limited(now, self.rate.target()),
             floor: self.demand.floor,
+            sought: self.demand.next.map(needed_for),
         };
         // In a probe's shadow a queue is no news.
         let is_judged = newest_sent >= self.distrust_before && !self.probes.overshadows(newest_sent);

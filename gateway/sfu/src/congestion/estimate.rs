@@ -15,8 +15,8 @@ pub struct Estimate {
     pub loss: f64,
     /// The smoothed round trip, the queue included.
     pub rtt: Duration,
-    /// The delay above the least one seen on this path. While the state is [`LinkState::Steady`] it is none of
-    /// the rate's doing: the radio pauses, or somebody else fills the queue.
+    /// The delay above the least one seen on this path, as far as sending less could shorten it: none while
+    /// somebody else keeps the queue full.
     pub queue_delay: Duration,
     /// How much the one-way delay changes from one packet to the next.
     pub jitter: Duration,

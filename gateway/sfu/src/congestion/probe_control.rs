@@ -247,12 +247,17 @@ impl ProbeControl {
     }
 }
 
+/// The target at which a step up of such a price is taken.
+pub(crate) fn needed_for(next: Bitrate) -> Bitrate {
+    next.scaled(NEXT_NEEDS)
+}
+
 /// The rate worth probing for, if it is above the target.
 fn goal(view: &ProbeView) -> Option<Bitrate> {
     let next = view
         .demand
         .next
-        .filter(|next| view.target < next.scaled(NEXT_NEEDS))
+        .filter(|next| view.target < needed_for(*next))
         .map(|next| next.scaled(NEXT_GOAL));
     let back = view
         .setback

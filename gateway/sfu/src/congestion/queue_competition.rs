@@ -229,6 +229,7 @@ mod tests {
             newest_sent: ms(sent),
             is_application_limited: false,
             floor: Bitrate::kbps(115),
+            sought: None,
         };
         for (name, now, view, expected) in [
             ("a growing queue", 2_200, view(2_000, 290, 0), false),

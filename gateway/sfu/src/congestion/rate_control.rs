@@ -50,6 +50,8 @@ pub(crate) struct LinkView {
     pub(crate) is_application_limited: bool,
     /// Only a measurement may go below it.
     pub(crate) floor: Bitrate,
+    /// What the next step up of the pictures asks for.
+    pub(crate) sought: Option<Bitrate>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -320,11 +322,12 @@ impl RateControl {
         if self.competition.contend(now, view) {
             self.target = self.target.scaled(AFTER_LOSS).max(view.floor).min(self.target);
             self.decreased = Some(now);
-        } else if !view.is_application_limited
-            && let Some(acknowledged) = view.acknowledged
-        {
+        } else if let Some(acknowledged) = view.acknowledged {
+            // In a queue of others no probe measures anything: a step up of the pictures is grown for, too.
+            let used = if view.is_application_limited { Bitrate::ZERO } else { proven_by(acknowledged) };
+            let most = used.max(view.sought.unwrap_or_default());
             let raised = self.target + tcp_growth(view.round_trip, elapsed.as_secs_f64());
-            self.target = raised.min(proven_by(acknowledged)).max(self.target).min(MAX_TARGET);
+            self.target = raised.min(most).max(self.target).min(MAX_TARGET);
         }
         self.forgive(now);
         Change::None

@@ -22,6 +22,7 @@ fn view() -> LinkView {
         newest_sent: ms(950),
         is_application_limited: false,
         floor: Bitrate::kbps(115),
+        sought: None,
     }
 }
 

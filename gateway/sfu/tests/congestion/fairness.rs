@@ -99,6 +99,23 @@ fn a_transfer_that_fills_the_queue_starves_nobody() {
 }
 
 #[test]
+fn pictures_grow_beside_a_transfer_that_fills_the_queue() {
+    // §5.6 with a source that takes its part in steps, and leaves the rest of the target unused between two.
+    for seed in seeds(38) {
+        for queue in [300, 1_000] {
+            let world = World::new(rmcat(2_000).queue(ms(queue)), seed)
+                .flow(Source::camera(), unknown())
+                .way_back(ms(50), ms(50))
+                .transfer(5_000, 120_000, ms(50))
+                .run(120);
+            let ours = world.offered(0, 30_000, 120_000);
+            figure("rungs beside a transfer", &format!("queue {queue}, seed {seed}: ours"), ours);
+            hold!(ours >= kbps(200), "{ours}");
+        }
+    }
+}
+
+#[test]
 fn short_transfers_are_lived_with() {
     // §5.7, with transfers one after the other.
     for seed in seeds(35) {
