@@ -254,11 +254,8 @@ pub(crate) fn needed_for(next: Bitrate) -> Bitrate {
 
 /// The rate worth probing for, if it is above the target.
 fn goal(view: &ProbeView) -> Option<Bitrate> {
-    let next = view
-        .demand
-        .next
-        .filter(|next| view.target < needed_for(*next))
-        .map(|next| next.scaled(NEXT_GOAL));
+    let next =
+        view.demand.next.filter(|next| view.target < needed_for(*next)).map(|next| next.scaled(NEXT_GOAL));
     let back = view
         .setback
         .map(|setback| setback.before)
