@@ -60,7 +60,7 @@ test("a doctor sees why, and sees it change with the link", { timeout: 180_000 }
     assert.equal(Object.values(told.names).sort().join(), "Dr Lin,Mrs Wang");
 
     await stage.links.set("doctor", "down", "rate=inf,delay=10ms");
-    await untilCard(doctor, ({ reach }) => reach > narrow.reach + 0.1, 40);
+    await untilCard(doctor, ({ rung }) => rung === "720p", 40);
     await doctor.page.click("[data-control=why-close]");
     assert.equal(await doctor.page.locator(".why").count(), 0);
 
