@@ -299,15 +299,15 @@ impl Allocator {
         self.prices(room, subscriber).sum()
     }
 
-    /// What each demand costs as it is.
+    /// What each demand costs as it is; nothing while the picture is off.
     pub(super) fn prices(
         &self,
         room: &RoomSnapshot,
         subscriber: &SubscriberSnapshot,
     ) -> impl Iterator<Item = Bitrate> {
         subscriber.demands.iter().zip(&self.memory).map(|(demand, memory)| {
-            let encodings = room.sources.get(demand.source).map(|source| &source.encodings);
-            let layer = memory.layer.zip(encodings);
+            let source = room.sources.get(demand.source).filter(|source| !source.is_muted);
+            let layer = memory.layer.zip(source.map(|source| &source.encodings));
             let encoding = layer.and_then(|(layer, of)| Some((layer, of.get(usize::from(layer.encoding))?)));
             encoding.map_or(Bitrate::ZERO, |(layer, encoding)| {
                 choice::price(encoding, layer, Some(layer), Pricing::Measured)
@@ -397,7 +397,9 @@ impl Allocator {
         if !compared().any(|(layer, wish)| *wish > layer) {
             return false;
         }
-        if compared().all(|(layer, wish)| *wish >= layer) {
+        // A picture that is off is not missed.
+        let mut seen = compared().zip(&subscriber.demands).filter(|(_, demand)| is_seen(room, demand));
+        if seen.all(|((layer, wish), _)| *wish >= layer) {
             return true;
         }
         let worth = |layers: &mut dyn Iterator<Item = Option<Layer>>| -> u64 {
@@ -421,12 +423,17 @@ impl Allocator {
             return START_PATIENCE;
         }
         let demands = self.memory.iter().zip(&subscriber.demands).zip(layers);
-        let rising = demands.filter(|((memory, _), layer)| **layer > memory.layer);
+        let rising =
+            demands.filter(|((memory, demand), layer)| **layer > memory.layer && is_seen(room, demand));
         rising
             .map(|((memory, demand), layer)| memory.patience(now, *layer, rung_of(room, demand, *layer)))
             .max()
             .unwrap_or(Duration::ZERO)
     }
+}
+
+fn is_seen(room: &RoomSnapshot, demand: &DemandSnapshot) -> bool {
+    room.sources.get(demand.source).is_some_and(|source| !source.is_muted)
 }
 
 fn rung_of(room: &RoomSnapshot, demand: &DemandSnapshot, layer: Option<Layer>) -> Rung {

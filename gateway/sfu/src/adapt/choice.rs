@@ -38,7 +38,7 @@ pub(super) fn choices(
             all.push(Choice {
                 layer,
                 price: price(encoding, layer, demand.current, pricing),
-                utility: utility(encoding, temporal, demand),
+                utility: utility(source, encoding, temporal, demand),
             });
         }
     }
@@ -65,8 +65,9 @@ pub(super) fn may_continue(source: &SourceSnapshot, demand: &DemandSnapshot, lay
 
 /// What a layer is worth to a demand; nothing where it is not there.
 pub(super) fn worth(source: Option<&SourceSnapshot>, demand: &DemandSnapshot, layer: Option<Layer>) -> u64 {
-    let encoding = layer.and_then(|layer| source?.encodings.get(usize::from(layer.encoding)));
-    encoding.zip(layer).map_or(0, |(encoding, layer)| utility(encoding, layer.temporal, demand))
+    let Some((source, layer)) = source.zip(layer) else { return 0 };
+    let encoding = source.encodings.get(usize::from(layer.encoding));
+    encoding.map_or(0, |encoding| utility(source, encoding, layer.temporal, demand))
 }
 
 /// What one layer costs.
@@ -99,7 +100,12 @@ fn temporal_choices(encoding: &EncodingSnapshot, max_temporal: u8) -> impl Itera
 }
 
 /// What a step is worth, before priorities: the picture's size, the tile's, and its frame rate.
-fn utility(encoding: &EncodingSnapshot, temporal: u8, demand: &DemandSnapshot) -> u64 {
+fn utility(
+    source: &SourceSnapshot,
+    encoding: &EncodingSnapshot,
+    temporal: u8,
+    demand: &DemandSnapshot,
+) -> u64 {
     let size = size_utility(encoding.rung.min(rung_for_tile(demand.max_lines).max(Rung::P180)));
     let rate = encoding.relative_frame_rate * temporal_rate(encoding, temporal);
     let smoothness = match rate {
@@ -107,7 +113,9 @@ fn utility(encoding: &EncodingSnapshot, temporal: u8, demand: &DemandSnapshot) -
         r if r >= 0.4 => HALF_RATE,
         _ => QUARTER_RATE,
     };
-    demand.priority.weigh(size * smoothness / 100)
+    let worth = size * smoothness / 100;
+    // What is off takes what the others leave, to be back at once.
+    if source.is_muted { worth.div_ceil(MUTED) } else { demand.priority.weigh(worth) }
 }
 
 /// Utility of a rung in hundredths.
@@ -143,6 +151,9 @@ fn temporal_share(encoding: &EncodingSnapshot, temporal: u8) -> f64 {
         _ => 0.4,
     }
 }
+
+/// Into so many parts is divided what a picture is worth while it is off: any step of one that is seen is worth more.
+const MUTED: u64 = 100;
 
 /// An encoder seldom fills its ceiling; a picture that moves comes this near.
 const GROWN_SHARE: f64 = 0.85;

@@ -21,7 +21,7 @@ pub(super) fn demand(
     let (mut floor, mut current, mut next) = (audio, audio, audio);
     let mut rises = false;
     for (demand, sought) in subscriber.demands.iter().zip(sought) {
-        let Some(source) = sources.get(demand.source) else { continue };
+        let Some(source) = sources.get(demand.source).filter(|source| !source.is_muted) else { continue };
         let least = choice::choices(source, demand, ALL_ENCODINGS, Pricing::Measured);
         floor += least.first().map_or(Bitrate::ZERO, |choice| choice.price);
         let present = price_of(source, demand, demand.current);

@@ -318,7 +318,7 @@ impl Track {
                 relative_frame_rate: if known_rate { measure.frame_rate / fastest } else { 1.0 },
             }
         });
-        SourceSnapshot { uplink: 0, encodings: encodings.collect() }
+        SourceSnapshot { uplink: 0, is_muted: self.muted, encodings: encodings.collect() }
     }
 }
 

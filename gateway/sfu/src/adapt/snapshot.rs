@@ -23,6 +23,8 @@ pub struct RoomSnapshot {
 pub struct SourceSnapshot {
     /// Index of its publisher in [`RoomSnapshot::uplinks`].
     pub uplink: usize,
+    /// It is off, and sends nothing until it is on again.
+    pub is_muted: bool,
     /// Its encodings, lowest first; those that cannot be forwarded are not `usable`.
     pub encodings: Vec<EncodingSnapshot>,
 }

@@ -135,7 +135,7 @@ impl Contender<'_> {
             }],
         });
         RoomSnapshot {
-            sources: vec![SourceSnapshot { uplink: 0, encodings: encodings.collect() }],
+            sources: vec![SourceSnapshot { uplink: 0, is_muted: false, encodings: encodings.collect() }],
             uplinks: vec![None],
             subscribers: subscribers.collect(),
         }

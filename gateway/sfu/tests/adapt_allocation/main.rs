@@ -16,7 +16,7 @@ fn camera(uplink: usize) -> SourceSnapshot {
         encoding(Rung::P480, 750, true),
         encoding(Rung::P720, 1_700, true),
     ];
-    SourceSnapshot { uplink, encodings }
+    SourceSnapshot { uplink, is_muted: false, encodings }
 }
 
 /// What one camera gets within a budget.
@@ -49,6 +49,27 @@ fn one_camera_by_budget() {
     ];
     for (budget, expected) in table {
         assert_eq!(alone(budget), expected, "{budget} kbit/s");
+    }
+}
+
+#[test]
+fn a_camera_that_is_off_takes_what_is_left() {
+    let layer = |encoding, temporal| Some(Layer { encoding, temporal });
+    let table = [
+        (150, [None, layer(0, 2)]),
+        (750, [None, layer(1, 2)]),
+        (1_000, [layer(0, 0), layer(1, 2)]),
+        (2_500, [layer(1, 2), layer(2, 2)]),
+    ];
+    for (budget, expected) in table {
+        let wanted = vec![demand(0, Priority::Consultation), demand(1, Priority::Attendance)];
+        let off = SourceSnapshot { is_muted: true, ..camera(0) };
+        let room = RoomSnapshot {
+            sources: vec![off, camera(1)],
+            uplinks: vec![None, None],
+            subscribers: vec![subscriber(budget, wanted)],
+        };
+        assert_eq!(allocate(&room).layers[0], expected, "{budget} kbit/s");
     }
 }
 

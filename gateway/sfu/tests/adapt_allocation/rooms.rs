@@ -77,7 +77,7 @@ impl Shape {
                 let rate = rung.nominal_bitrate().scaled(rng.random_range(0.4..1.3));
                 encoding(rung, rate.as_bps() / 1_000, rng.random_bool(0.9))
             });
-            SourceSnapshot { uplink: *publisher, encodings: encodings.collect() }
+            SourceSnapshot { uplink: *publisher, is_muted: false, encodings: encodings.collect() }
         });
         let sources: Vec<SourceSnapshot> = sources.collect();
         let subscribers = (0..self.participants).map(|own| {
@@ -120,14 +120,14 @@ pub(crate) fn crowd(rng: &mut StdRng, participants: usize) -> RoomSnapshot {
             let rate = rung.nominal_bitrate().scaled(rng.random_range(0.5..1.2));
             encoding(rung, rate.as_bps() / 1_000, rng.random_bool(0.95))
         });
-        SourceSnapshot { uplink, encodings: encodings.collect() }
+        SourceSnapshot { uplink, is_muted: false, encodings: encodings.collect() }
     };
     let mut sources: Vec<SourceSnapshot> = (0..participants).map(|uplink| camera(rng, uplink)).collect();
     for _ in 0..rng.random_range(0..3) {
         let uplink = rng.random_range(0..participants);
         let steps = [(Rung::P720, 200), (Rung::P720, 400), (Rung::P1080, 1_800)];
         let encodings = steps.map(|(rung, rate)| encoding(rung, rate, true));
-        sources.push(SourceSnapshot { uplink, encodings: encodings.to_vec() });
+        sources.push(SourceSnapshot { uplink, is_muted: false, encodings: encodings.to_vec() });
     }
     let subscribers = (0..participants).map(|own| {
         let others: Vec<usize> = (0..sources.len()).filter(|source| sources[*source].uplink != own).collect();
