@@ -102,6 +102,7 @@ impl CollapseDetector {
         let time = last.arrival - first.arrival;
         // In a queue the gaps are the packets' own; jitter's are not.
         let is_queue = packets >= FEWEST_PACKETS
+            && size >= LEAST_SIZE
             && growth >= LEAST_GROWTH.max(self.jitter * JITTER_MARGIN)
             && longest_gap <= time.mul_f64(LONGEST_GAP);
         is_queue.then(|| Collapse {
@@ -114,6 +115,9 @@ impl CollapseDetector {
 
 /// Two gaps of the same kind: a false alarm is taken back with the next feedback.
 const FEWEST_PACKETS: usize = 3;
+
+/// Voices are small, and wait behind what others send: how they come through tells nothing of the link.
+const LEAST_SIZE: DataSize = DataSize::bytes(2_000);
 
 /// Milliseconds: two full packets at 600 kbit/s; less is what a key frame does to a link that carries it.
 const LEAST_GROWTH: f64 = 30.0;
