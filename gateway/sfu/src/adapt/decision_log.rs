@@ -127,7 +127,15 @@ mod tests {
         let budget = Some(Bitrate::kbps(2_000));
         let priority = Priority::Consultation;
         let cap = Rung::P720;
-        let wish = UplinkWish { cap, permitted: cap, max_lines: 720, budget, spare: budget, priority };
+        let wish = UplinkWish {
+            cap,
+            permitted: cap,
+            max_lines: 720,
+            budget,
+            spare: budget,
+            lately: budget,
+            priority,
+        };
         let cases = [
             (vec![wish, wish], ChangeCause::Audience),
             (vec![UplinkWish { cap: Rung::P480, ..wish }], ChangeCause::Policy),

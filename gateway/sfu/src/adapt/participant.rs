@@ -114,8 +114,19 @@ impl Participant {
 
     /// What a picture of one track may cost while the others cost what they do.
     pub(super) fn spare(&self, track: TrackId, audio: Bitrate) -> Bitrate {
+        self.budget(audio) - self.price_of_others(track)
+    }
+
+    /// The most that it could have cost within the last seconds.
+    pub(super) fn spare_of_late(&self, now: Instant, track: TrackId, audio: Bitrate) -> Bitrate {
+        let budget = self.budget(audio);
+        self.recent_budget(now, audio).map_or(budget, |recent| recent.max(budget))
+            - self.price_of_others(track)
+    }
+
+    fn price_of_others(&self, track: TrackId) -> Bitrate {
         let others = self.demands.iter().zip(&self.prices).filter(|(id, _)| **id != track);
-        self.budget(audio) - others.map(|(_, price)| *price).sum()
+        others.map(|(_, price)| *price).sum()
     }
 
     pub(super) fn link_view(&self, audio: Bitrate) -> LinkView {

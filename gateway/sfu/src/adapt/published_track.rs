@@ -297,8 +297,9 @@ impl Track {
             let ceiling = self.plan.get(index).map_or(Bitrate::ZERO, |plan| plan.max_bitrate);
             let rung = self.rung_of(now, index);
             let full = match self.publication.source {
-                TrackSource::Camera => ceiling.max(rung.nominal_bitrate()),
-                TrackSource::Screen | TrackSource::Microphone => ceiling,
+                TrackSource::Camera if !self.reduced => ceiling.max(rung.nominal_bitrate()),
+                // What an uplink lowers gives way for no receiver.
+                TrackSource::Camera | TrackSource::Screen | TrackSource::Microphone => ceiling,
             };
             let [.., whole] = measure.cumulative;
             let cumulative = if whole == Bitrate::ZERO {

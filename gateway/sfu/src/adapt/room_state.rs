@@ -230,6 +230,12 @@ impl RoomState {
                         }
                         Spending::Estimated | Spending::Unlimited => None,
                     },
+                    lately: match self.strategy.spending {
+                        Spending::Estimated if participant.downlink.is_some() => {
+                            Some(participant.spare_of_late(now, id, self.audio_reserve(*subscriber)))
+                        }
+                        Spending::Estimated | Spending::Unlimited => None,
+                    },
                     priority: self.priority(track, participant),
                 })
             })
@@ -282,8 +288,8 @@ impl RoomState {
         };
         let fresh = now.saturating_duration_since(since) < PRESUMED_FOR;
         let priority = self.priority(track, participant);
-        let (budget, spare, max_lines) = (None, None, Rung::HD.lines());
-        fresh.then_some(UplinkWish { cap, permitted: cap, max_lines, budget, spare, priority })
+        let (budget, spare, lately, max_lines) = (None, None, None, Rung::HD.lines());
+        fresh.then_some(UplinkWish { cap, permitted: cap, max_lines, budget, spare, lately, priority })
     }
 
     /// The pairs of a publisher and a subscriber of its camera, each with what decides its HD permission.

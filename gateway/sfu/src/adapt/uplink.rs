@@ -33,6 +33,8 @@ pub struct UplinkWish {
     pub budget: Option<Bitrate>,
     /// What a picture of this track may cost at this moment; `None` while that is not known.
     pub spare: Option<Bitrate>,
+    /// The most that it could cost of late, likewise: levels outlast a dip, rates do not.
+    pub lately: Option<Bitrate>,
     /// What it is for.
     pub priority: Priority,
 }
@@ -278,8 +280,8 @@ mod tests {
     use super::*;
 
     fn wish(cap: Rung) -> UplinkWish {
-        let (budget, spare, priority) = (None, None, Priority::Attendance);
-        UplinkWish { cap, permitted: cap, max_lines: 1080, budget, spare, priority }
+        let (budget, spare, lately, priority) = (None, None, None, Priority::Attendance);
+        UplinkWish { cap, permitted: cap, max_lines: 1080, budget, spare, lately, priority }
     }
 
     fn tile(max_lines: u16) -> UplinkWish {

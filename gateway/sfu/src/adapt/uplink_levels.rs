@@ -121,7 +121,7 @@ impl Contender<'_> {
             }
         });
         let subscribers = self.wishes.iter().map(|wish| SubscriberSnapshot {
-            budget: wish.spare.or(wish.budget).unwrap_or(Bitrate::MAX),
+            budget: wish.lately.or(wish.budget).unwrap_or(Bitrate::MAX),
             pricing: Pricing::Measured,
             demands: vec![DemandSnapshot {
                 source: 0,
@@ -288,7 +288,7 @@ mod tests {
     fn wish(spare: u64) -> UplinkWish {
         let spare = Some(Bitrate::kbps(spare));
         let (cap, priority) = (Rung::P720, Priority::Consultation);
-        UplinkWish { cap, permitted: cap, max_lines: 720, budget: spare, spare, priority }
+        UplinkWish { cap, permitted: cap, max_lines: 720, budget: spare, spare, lately: spare, priority }
     }
 
     fn fitted(
@@ -314,6 +314,17 @@ mod tests {
     fn shape(plan: &[EncodingTarget]) -> String {
         let word = |target: &EncodingTarget| if target.active { target.rung.as_str() } else { "-" };
         plan.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_dip_of_one_receiver_changes_no_level() {
+        let sent = fitted(970, &[wish(3_200), wish(800), wish(300)], &FREE, false);
+        assert_eq!(shape(&sent), "180p 480p -");
+        let dip = UplinkWish { spare: Some(Bitrate::kbps(216)), ..wish(300) };
+        let during = fitted(970, &[wish(3_200), wish(800), dip], &sent, false);
+        assert_eq!(shape(&during), "180p 480p -");
+        let lasting = fitted(970, &[wish(3_200), wish(800), wish(216)], &sent, false);
+        assert_eq!(shape(&lasting), "180p 360p 480p", "what lasts does");
     }
 
     #[test]
