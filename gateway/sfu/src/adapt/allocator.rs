@@ -94,6 +94,7 @@ impl Allocator {
         self.memory.resize(subscriber.demands.len(), RungMemory::default());
         for (memory, demand) in self.memory.iter_mut().zip(&subscriber.demands) {
             memory.watch_cap(now, demand.cap);
+            memory.watch_room(now, subscriber.budget);
         }
         self.leave_what_is_gone(room, subscriber);
         self.start_new(ideal);
@@ -360,7 +361,7 @@ impl Allocator {
         let Some(layers) = self.affordable.ripe(now, patience, urgent).map(<[_]>::to_vec) else { return };
         for (memory, layer) in self.memory.iter_mut().zip(layers) {
             if layer > memory.layer {
-                memory.raise(now, layer);
+                memory.raise(now, layer, subscriber.budget);
             } else {
                 memory.layer = layer;
             }

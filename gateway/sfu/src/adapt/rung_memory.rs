@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use protocol::ladder::Rung;
+use protocol::units::Bitrate;
 
 use super::output::Layer;
 
@@ -14,7 +15,7 @@ pub(super) struct RungMemory {
     /// Its first picture has been given.
     pub(super) started: bool,
     /// The last step up for which bandwidth was the only question.
-    raised: Option<(Layer, Instant)>,
+    raised: Option<Raised>,
     failed: Option<Failed>,
     /// The best that was held of late, and when it was left.
     best: Option<(Layer, Instant)>,
@@ -32,10 +33,23 @@ pub(super) struct RungMemory {
     lifted: Option<(Rung, Instant)>,
 }
 
+/// A step up, and what there was to spend when it was taken.
+#[derive(Debug, Clone, Copy)]
+struct Raised {
+    to: Layer,
+    at: Instant,
+    budget: Bitrate,
+}
+
 /// A layer that was given up soon after it was reached.
 #[derive(Debug, Clone, Copy)]
 struct Failed {
     layer: Layer,
+    at: Instant,
+    /// What there was to spend when it was tried.
+    budget: Bitrate,
+    /// There was nearly as much again soon after.
+    is_unchanged: bool,
     /// It is not tried again before.
     until: Instant,
     wait: Duration,
@@ -71,6 +85,20 @@ impl RungMemory {
         }
     }
 
+    /// Takes note of what there is to spend. A link that carries as much as before soon after a step up failed has
+    /// not changed, and will fail the same step again; one that carries far more is another.
+    pub(super) fn watch_room(&mut self, now: Instant, budget: Bitrate) {
+        let Some(failed) = &mut self.failed else { return };
+        let soon = now.saturating_duration_since(failed.at) < BACK_WITHIN;
+        if soon && !failed.is_unchanged && budget >= failed.budget.scaled(UNCHANGED) {
+            failed.is_unchanged = true;
+            failed.until = failed.at + failed.wait;
+        }
+        if budget >= failed.budget.scaled(FAR_MORE) {
+            failed.until = failed.until.min(failed.at + LONGEST_WAIT);
+        }
+    }
+
     /// The first picture.
     pub(super) fn start(&mut self, layer: Option<Layer>) {
         self.layer = layer;
@@ -87,8 +115,8 @@ impl RungMemory {
     }
 
     /// Goes up because there is room.
-    pub(super) fn raise(&mut self, now: Instant, to: Option<Layer>) {
-        self.raised = to.map(|layer| (layer, now));
+    pub(super) fn raise(&mut self, now: Instant, to: Option<Layer>, budget: Bitrate) {
+        self.raised = to.map(|to| Raised { to, at: now, budget });
         self.fallen = None;
         self.missed = self.missed.filter(|missed| to < Some(*missed));
         self.layer = to;
@@ -105,22 +133,32 @@ impl RungMemory {
             self.collapses = self.recent_collapses(now) + 1;
             self.collapsed = Some(now);
         }
-        let quick = self.raised.filter(|(layer, at)| {
-            *layer >= from && now.saturating_duration_since(*at) < FAILED_RAISE && Some(*layer) > to
+        let quick = self.raised.filter(|raised| {
+            raised.to >= from
+                && now.saturating_duration_since(raised.at) < FAILED_RAISE
+                && Some(raised.to) > to
         });
-        if let Some((layer, _)) = quick
+        if let Some(raised) = quick
             && spatial
             && matches!(fall, Fall::Jitter | Fall::Shortage)
         {
-            let recent = self.failed.filter(|failed| now.saturating_duration_since(failed.until) < FORGIVEN);
-            let wait = recent.map_or(FIRST_WAIT, |failed| (failed.wait * 2).min(LONGEST_WAIT));
-            self.failed = Some(Failed { layer, until: now + wait, wait });
+            self.fail(now, raised);
         }
         self.thinned_since = if spatial { None } else { self.thinned_since.or(Some(now)) };
         self.raised = None;
         let better = self.best.filter(|(layer, at)| *layer > from && is_recent(now, *at));
         self.best = Some(better.unwrap_or((from, now)));
         self.layer = to;
+    }
+
+    fn fail(&mut self, now: Instant, Raised { to, budget, .. }: Raised) {
+        let recent = self.failed.filter(|failed| now.saturating_duration_since(failed.until) < FORGIVEN);
+        let wait = recent.map_or(FIRST_WAIT, |failed| {
+            let before = if failed.is_unchanged { failed.wait } else { failed.wait.min(LONGEST_WAIT) };
+            (before * 2).min(LONGEST_WAIT_UNCHANGED)
+        });
+        let until = now + wait.min(LONGEST_WAIT);
+        self.failed = Some(Failed { layer: to, at: now, budget, is_unchanged: false, until, wait });
     }
 
     /// Whether it was lowered last because its link gave out, whatever was sent.
@@ -213,12 +251,25 @@ const FAILED_RAISE: Duration = Duration::from_secs(10);
 const FIRST_WAIT: Duration = Duration::from_secs(3);
 const LONGEST_WAIT: Duration = Duration::from_secs(12);
 
+/// Who shares a link with others finds no room in it for as long as they stay: each try costs all of them.
+const LONGEST_WAIT_UNCHANGED: Duration = Duration::from_secs(24);
+
+/// Share of what there was to spend before a step up, and time within which there is that again, of a link that
+/// has not changed.
+const UNCHANGED: f64 = 0.7;
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// What there is to spend over what a failed step was tried with that makes the link another one.
+const FAR_MORE: f64 = 1.4;
+
 /// A failure this long after the wait for the last one is counted as the first.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ROOM: Bitrate = Bitrate::kbps(2_000);
 
     const fn layer(encoding: u8) -> Option<Layer> {
         Some(Layer { encoding, temporal: 2 })
@@ -230,9 +281,9 @@ mod tests {
         let mut memory = RungMemory::holding(layer(2));
         memory.replace(layer(0));
         assert_eq!(memory.patience(now, layer(1), Rung::P480), LIFTED_PATIENCE, "on the way");
-        memory.raise(now, layer(1));
+        memory.raise(now, layer(1), ROOM);
         assert_eq!(memory.patience(now, layer(2), Rung::P720), LIFTED_PATIENCE, "and all of it");
-        memory.raise(now, layer(2));
+        memory.raise(now, layer(2), ROOM);
         memory.fall(now, layer(1), Fall::Shortage);
         assert!(memory.patience(now, layer(2), Rung::P720) > LIFTED_PATIENCE, "not what the own link took");
     }
@@ -246,5 +297,44 @@ mod tests {
         // A downlink that falls meanwhile has not had the room all along.
         memory.fall(now, layer(0), Fall::Loss);
         assert!(memory.patience(now, layer(1), Rung::P480) > LIFTED_PATIENCE);
+    }
+
+    /// The waits after steps up that each fail at once, on a link that carries this afterwards.
+    fn waits(after: Bitrate) -> Vec<u64> {
+        let mut now = crate::testing::origin();
+        let mut memory = RungMemory::holding(layer(1));
+        let trial = |_| {
+            memory.raise(now, layer(2), ROOM);
+            now += Duration::from_secs(2);
+            memory.fall(now, layer(1), Fall::Shortage);
+            let since = now;
+            memory.watch_room(now + Duration::from_secs(2), after);
+            while memory.limit(now).is_some() {
+                now += Duration::from_secs(1);
+            }
+            (now - since).as_secs()
+        };
+        (0..6).map(trial).collect()
+    }
+
+    #[test]
+    fn what_fails_on_an_unchanged_link_is_tried_ever_less() {
+        assert_eq!(waits(Bitrate::kbps(1_500)), [3, 6, 12, 24, 24, 24]);
+        assert_eq!(waits(Bitrate::kbps(900)), [3, 6, 12, 12, 12, 12], "a link that shrank may grow again");
+    }
+
+    #[test]
+    fn far_more_room_ends_a_long_wait() {
+        let mut now = crate::testing::origin();
+        let mut memory = RungMemory::holding(layer(1));
+        for _ in 0..5 {
+            memory.raise(now, layer(2), ROOM);
+            memory.fall(now, layer(1), Fall::Shortage);
+            memory.watch_room(now, ROOM);
+            now += Duration::from_secs(12);
+        }
+        assert!(memory.limit(now).is_some());
+        memory.watch_room(now, Bitrate::kbps(3_000));
+        assert_eq!(memory.limit(now), None);
     }
 }
