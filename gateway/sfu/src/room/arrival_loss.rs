@@ -3,42 +3,33 @@
 
 use std::collections::VecDeque;
 
+use crate::rtcp::PacketCount;
+
 /// Looks that make a second.
 const LOOKS: usize = 5;
-
-/// What the numbers of a transport say so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct ArrivalTotals {
-    /// Numbers from the first to the newest.
-    pub(super) expected: u64,
-    /// Those of them that came.
-    pub(super) received: u64,
-}
 
 /// The loss over the last looks, one every 200 ms.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ArrivalLoss {
-    looks: VecDeque<ArrivalTotals>,
+    looks: VecDeque<PacketCount>,
 }
 
 impl ArrivalLoss {
     /// The share of packets lost since the look a second ago, before any repair; `None` where none was expected.
-    pub(super) fn look(&mut self, totals: ArrivalTotals) -> Option<f64> {
+    pub(super) fn look(&mut self, count: PacketCount) -> Option<f64> {
         // The numbers of another transport begin anew.
-        if self.looks.back().is_some_and(|last| totals.expected < last.expected) {
+        if self.looks.back().is_some_and(|last| count.expected < last.expected) {
             self.looks.clear();
         }
         if self.looks.is_empty() {
-            self.looks.push_back(ArrivalTotals::default());
+            self.looks.push_back(PacketCount::default());
         }
         let before = self.looks.front().copied().unwrap_or_default();
         if self.looks.len() >= LOOKS {
             self.looks.pop_front();
         }
-        self.looks.push_back(totals);
-        let expected = totals.expected.saturating_sub(before.expected);
-        let received = totals.received.saturating_sub(before.received);
-        (expected > 0).then(|| expected.saturating_sub(received) as f64 / expected as f64)
+        self.looks.push_back(count);
+        count.since(before).loss()
     }
 }
 
@@ -46,16 +37,16 @@ impl ArrivalLoss {
 mod tests {
     use super::*;
 
-    const fn totals(expected: u64, received: u64) -> ArrivalTotals {
-        ArrivalTotals { expected, received }
+    const fn count(expected: u64, received: u64) -> PacketCount {
+        PacketCount { expected, received }
     }
 
     #[test]
     fn a_loss_counts_for_a_second() {
         let mut loss = ArrivalLoss::default();
-        assert_eq!(loss.look(totals(20, 20)), Some(0.0));
-        assert_eq!(loss.look(totals(40, 30)), Some(0.25), "ten of forty");
-        let shares: Vec<_> = (3..9).map(|look| loss.look(totals(look * 20, look * 20 - 10))).collect();
+        assert_eq!(loss.look(count(20, 20)), Some(0.0));
+        assert_eq!(loss.look(count(40, 30)), Some(0.25), "ten of forty");
+        let shares: Vec<_> = (3..9).map(|look| loss.look(count(look * 20, look * 20 - 10))).collect();
         let later = [1.0 / 6.0, 0.125, 0.1, 0.1, 0.0, 0.0].map(Some);
         assert_eq!(shares, later);
     }
@@ -63,18 +54,18 @@ mod tests {
     #[test]
     fn what_comes_late_is_no_loss() {
         let mut loss = ArrivalLoss::default();
-        loss.look(totals(20, 10));
-        assert_eq!(loss.look(totals(40, 40)), Some(0.0));
+        loss.look(count(20, 10));
+        assert_eq!(loss.look(count(40, 40)), Some(0.0));
     }
 
     #[test]
     fn silence_is_no_loss_and_another_transport_begins_anew() {
         let mut loss = ArrivalLoss::default();
-        assert_eq!(loss.look(totals(0, 0)), None);
+        assert_eq!(loss.look(count(0, 0)), None);
         for _ in 0..8 {
-            loss.look(totals(1_000, 900));
+            loss.look(count(1_000, 900));
         }
-        assert_eq!(loss.look(totals(1_000, 900)), None);
-        assert_eq!(loss.look(totals(10, 10)), Some(0.0));
+        assert_eq!(loss.look(count(1_000, 900)), None);
+        assert_eq!(loss.look(count(10, 10)), Some(0.0));
     }
 }

@@ -15,7 +15,6 @@ use crate::forward::Track;
 use crate::limits::HEARING_TIMEOUT;
 use crate::premises::Premises;
 use crate::room::Room;
-use crate::room::arrival_loss::ArrivalTotals;
 use crate::room::ingress::downlink;
 use crate::sample::Sample;
 
@@ -64,9 +63,9 @@ impl Room {
         let id = participant.id;
         let estimate = participant.egress.congestion().estimate();
         self.adaptation.handle_downlink(now, id, downlink(&estimate));
-        let (expected, received) = participant.arrivals.totals();
-        let numbered = expected > 0;
-        let loss = participant.arrival_loss.look(ArrivalTotals { expected, received }).unwrap_or_default();
+        let count = participant.arrivals.count();
+        let numbered = count.expected > 0;
+        let loss = participant.arrival_loss.look(count).unwrap_or_default();
         let mut uplink =
             Uplink { rate: Bitrate::ZERO, loss, jitter: Duration::ZERO, rtt: Some(estimate.rtt) };
         for track in self.tracks.iter().flatten().filter(|track| track.publisher == index) {

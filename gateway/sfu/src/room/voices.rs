@@ -17,7 +17,7 @@ use crate::premises::Premises;
 use crate::room::Room;
 use crate::room::participant::{Participant, Use};
 use crate::room::payload_types::Meaning;
-use crate::rtcp::ReportBlock;
+use crate::rtcp::{PacketCount, ReportBlock};
 use crate::rtp::{ExtensionValues, RtpHeader, SeqNo};
 use crate::sample::Sample;
 use crate::sdp::Codec;
@@ -41,7 +41,7 @@ pub(super) struct VoiceLinks {
     /// The rate that the downlink is good for.
     rate: VoiceRateControl,
     /// Packets of all streams expected and received so far.
-    counted: (u64, u64),
+    counted: PacketCount,
     asked: Option<Asked>,
 }
 
@@ -153,17 +153,13 @@ impl Room {
 
     fn follow_uplink(&mut self, now: Instant, index: ParticipantIndex) {
         let own = || self.tracks.iter().flatten().filter(|track| track.publisher == index);
-        let counted =
-            own().flat_map(|track| &track.encodings).fold((0, 0), |(expected, received), encoding| {
-                let totals = encoding.reception.totals();
-                (expected + totals.0, received + totals.1)
-            });
+        let counted: PacketCount =
+            own().flat_map(|track| &track.encodings).map(|encoding| encoding.reception.count()).sum();
         let Some(participant) = self.participants[index.0].as_mut() else { return };
         let before = std::mem::replace(&mut participant.voices.counted, counted);
         // Sums that shrink are those of a track that ended.
-        let expected = counted.0.saturating_sub(before.0) as f64;
-        let received = counted.1.saturating_sub(before.1) as f64;
-        participant.voices.uplink.handle_loss(now, expected, (expected - received).max(0.0));
+        let new = counted.since(before);
+        participant.voices.uplink.handle_loss(now, new.expected as f64, new.lost() as f64);
     }
 
     /// Asks a publisher to send its voice as the uplink and those who listen need it.

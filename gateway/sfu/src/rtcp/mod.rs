@@ -4,6 +4,7 @@
 mod feedback;
 mod key_frame_requester;
 mod nack_generator;
+mod packet_count;
 mod packet_writer;
 mod reception;
 mod rtcp_reader;
@@ -16,6 +17,7 @@ mod twcc_recorder;
 pub(crate) use feedback::{write_cname, write_nack, write_pli, write_receiver_report};
 pub(crate) use key_frame_requester::{KeyFrameAllowance, KeyFrameRequester};
 pub(crate) use nack_generator::NackGenerator;
+pub(crate) use packet_count::PacketCount;
 pub(crate) use reception::Reception;
 pub(crate) use rtcp_reader::{ReportBlock, Rtcp, RtcpReader};
 pub(crate) use sender_report::{SenderReport, write_sender_report};

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::rtcp::packet_count::PacketCount;
 use crate::rtcp::rtcp_reader::ReportBlock;
 use crate::rtcp::sender_report::middle_bits;
 use crate::rtp::{SeqNo, Ssrc, Unwrapper};
@@ -21,7 +22,7 @@ pub(crate) struct Reception {
     jitter_16: u64,
     clock_rate: u32,
     sender_report: Option<(u32, Instant)>,
-    at_last_report: Totals,
+    at_last_report: PacketCount,
     recent_loss: f64,
 }
 
@@ -29,12 +30,6 @@ pub(crate) struct Reception {
 struct Transit {
     arrived_at: Instant,
     timestamp: u32,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Totals {
-    expected: u64,
-    received: u64,
 }
 
 impl Reception {
@@ -58,13 +53,12 @@ impl Reception {
     /// The report block on this stream since the last one; `None` before its first packet.
     pub(crate) fn report(&mut self, now: Instant, ssrc: Ssrc) -> Option<ReportBlock> {
         self.first?;
-        let totals = self.sums();
-        let expected = totals.expected - self.at_last_report.expected;
-        let interval_lost = expected.saturating_sub(totals.received - self.at_last_report.received);
-        self.at_last_report = totals;
-        self.recent_loss = if expected == 0 { 0.0 } else { interval_lost as f64 / expected as f64 };
-        let fraction = (interval_lost << 8).checked_div(expected).unwrap_or(0);
-        let lost = totals.expected.cast_signed() - totals.received.cast_signed();
+        let count = self.count();
+        let interval = count.since(self.at_last_report);
+        self.at_last_report = count;
+        self.recent_loss = interval.loss().unwrap_or_default();
+        let fraction = (interval.lost() << 8).checked_div(interval.expected).unwrap_or(0);
+        let lost = count.expected.cast_signed() - count.received.cast_signed();
         let (last_sender_report, delay_since_last) = match self.sender_report {
             Some((middle, at)) => (middle, units_of_65536th(now.saturating_duration_since(at))),
             None => (0, 0),
@@ -87,11 +81,11 @@ impl Reception {
         self.recent_loss
     }
 
-    /// Packets expected and received so far.
+    /// Packets so far.
     #[must_use]
-    pub(crate) fn totals(&self) -> (u64, u64) {
-        let totals = self.sums();
-        (totals.expected, totals.received)
+    pub(crate) fn count(&self) -> PacketCount {
+        let expected = self.first.map_or(0, |first| self.highest - first + 1);
+        PacketCount { expected, received: self.received }
     }
 
     /// Interarrival jitter.
@@ -113,11 +107,6 @@ impl Reception {
         if difference <= MAX_JITTER_SECONDS * u64::from(clock_rate) {
             self.jitter_16 = self.jitter_16 + difference - ((self.jitter_16 + 8) >> 4);
         }
-    }
-
-    fn sums(&self) -> Totals {
-        let expected = self.first.map_or(0, |first| self.highest - first + 1);
-        Totals { expected, received: self.received }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::rtcp::packet_count::PacketCount;
 use crate::rtcp::packet_writer::{PacketWriter, kind};
 use crate::rtp::{SeqNo, Ssrc, Unwrapper};
 
@@ -102,10 +103,11 @@ impl TwccRecorder {
         }
     }
 
-    /// How many numbers there were, and how many of them came.
+    /// The packets of the whole transport so far.
     #[must_use]
-    pub(crate) fn totals(&self) -> (u64, u64) {
-        (self.first.map_or(0, |first| self.newest - first + 1), self.received)
+    pub(crate) fn count(&self) -> PacketCount {
+        let expected = self.first.map_or(0, |first| self.newest - first + 1);
+        PacketCount { expected, received: self.received }
     }
 
     /// Takes note whether the publisher is in the dark: what it is told will hardly arrive. Once it is not, it is told at
