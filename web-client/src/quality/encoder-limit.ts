@@ -3,8 +3,11 @@
 import type { EncoderLimit } from "../protocol/messages.js";
 import type { SentSample } from "./stats-sample.js";
 
-/** A limit that is gone within a second or two is a keyframe, not a slow machine. */
-const HOLD = 2_000;
+/**
+ * How long a limit stands before it is told, in milliseconds. A machine that is slow for a second or two encodes a
+ * keyframe; an estimate of the uplink that has fallen holds pictures back from then on.
+ */
+const HOLD: Record<EncoderLimit, number> = { none: 2_000, other: 2_000, bandwidth: 1_000, cpu: 2_000 };
 
 /** The gateway forgets a limit that is not told again. */
 const REPEAT = 15_000;
@@ -32,7 +35,7 @@ export class EncoderLimitWatch {
       this.#since = now;
     }
     const stands = limit === this.#told && (limit === "none" || now - this.#toldAt < REPEAT);
-    if (stands || now - this.#since < HOLD) return null;
+    if (stands || now - this.#since < HOLD[limit]) return null;
     this.#told = limit;
     this.#toldAt = now;
     return limit;

@@ -150,9 +150,10 @@ describe("the encoder limit", () => {
     expect(watch.changed("none", 60_000)).toBeNull();
   });
 
-  it("is told again while it lasts", () => {
+  it("is told again while it lasts, and sooner of an uplink than of a machine", () => {
     const watch = new EncoderLimitWatch();
     watch.changed("bandwidth", 0);
+    expect(watch.changed("bandwidth", 999)).toBeNull();
     expect(watch.changed("bandwidth", 2_000)).toBe("bandwidth");
     expect(watch.changed("bandwidth", 16_000)).toBeNull();
     expect(watch.changed("bandwidth", 17_000)).toBe("bandwidth");

@@ -27,6 +27,7 @@ mod network_evidence;
 mod output;
 mod participant;
 pub mod policy;
+mod probe_invitation;
 mod published_track;
 mod reduction;
 mod room_state;

@@ -12,6 +12,7 @@ use super::allocator::{Allocator, LinkView};
 use super::classifier::NetworkClassifier;
 use super::hd_objection::is_in_trouble;
 use super::measurement::{Downlink, DownlinkState, Hearing, Uplink};
+use super::probe_invitation::ProbeInvitation;
 use super::uplink_limit::UplinkLimit;
 
 /// One participant.
@@ -22,6 +23,7 @@ pub(super) struct Participant {
     pub(super) allocator: Allocator,
     pub(super) uplink: Option<Uplink>,
     pub(super) uplink_limit: UplinkLimit,
+    pub(super) probe_invitation: ProbeInvitation,
     pub(super) downlink: Option<Downlink>,
     /// The largest estimate of late, for what should stay warm.
     peak: Option<(Bitrate, Instant)>,
@@ -50,6 +52,7 @@ impl Participant {
             allocator: Allocator::new(now),
             uplink: None,
             uplink_limit: UplinkLimit::default(),
+            probe_invitation: ProbeInvitation::default(),
             downlink: None,
             peak: None,
             roomy_downlink_since: None,

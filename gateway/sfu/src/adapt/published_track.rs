@@ -218,6 +218,32 @@ impl Track {
         }
     }
 
+    /// Whether its larger pictures do not come although they have been asked for, and the page says that its browser
+    /// believes in no more.
+    pub(super) fn withholds(&self, now: Instant) -> bool {
+        let may_come = !self.muted && !self.is_layered() && self.publication.source == TrackSource::Camera;
+        let is_told = self.encoder_limit(now) == EncoderLimit::Bandwidth;
+        let lags = |since: &Option<Instant>| {
+            since.is_some_and(|since| now.saturating_duration_since(since) >= PROBE_GRACE)
+        };
+        let mut encodings = self.layers.iter().map(|(measure, _)| measure.alive).zip(&self.asked_since);
+        let lowest_comes = encodings.next().is_some_and(|(alive, _)| alive);
+        may_come && is_told && lowest_comes && encodings.any(|(alive, since)| !alive && lags(since))
+    }
+
+    /// Less than half of what comes of the plan, and nothing that does not come.
+    pub(super) fn rested(&self) -> Vec<EncodingTarget> {
+        let rested = |(target, (measure, _)): (&EncodingTarget, &(LayerMeasure, _))| {
+            let [.., whole] = measure.cumulative;
+            EncodingTarget {
+                active: target.active && measure.alive,
+                max_bitrate: target.max_bitrate.min(whole.scaled(RESTED).max(LEAST_RESTED)),
+                ..*target
+            }
+        };
+        self.plan.iter().zip(&self.layers).map(rested).collect()
+    }
+
     /// The encoding that is planned to carry HD, as it arrives.
     pub(super) fn hd_encoding(&self) -> LayerMeasure {
         let hd =
@@ -328,6 +354,14 @@ const RIPE: Duration = Duration::from_millis(500);
 
 /// A publisher follows a plan within this time: a message, and a key frame of another size.
 const PLAN_GRACE: Duration = Duration::from_secs(3);
+
+/// A browser that finds room has found it after this time: a probe takes a round trip, an encoder a key frame.
+const PROBE_GRACE: Duration = Duration::from_millis(1_200);
+
+/// The share of its rate that an encoding keeps while its browser rests, and the least that a video encoder of
+/// libwebrtc goes down to.
+const RESTED: f64 = 0.4;
+const LEAST_RESTED: Bitrate = Bitrate::kbps(30);
 
 /// Those who watch go over to an encoding that is new within this time, or not at all.
 const CHANGE_OVER: Duration = Duration::from_secs(10);

@@ -112,6 +112,19 @@ impl UplinkLimit {
         };
     }
 
+    /// Forgets what is known: everything is asked for.
+    pub(super) fn lift(&mut self, now: Instant) {
+        self.state = State::Lifted(now);
+        self.short_since = None;
+    }
+
+    /// Whether trains show a narrow link, and are not just what paces a browser: libwebrtc sends at two and a half
+    /// times what it believes to fit.
+    pub(super) fn is_narrow(&self, now: Instant, wanted: Bitrate, arriving: Bitrate) -> bool {
+        let is_link = |trains: Bitrate| trains < wanted && arriving >= trains.scaled(NARROW);
+        self.trains(now).is_some_and(is_link)
+    }
+
     /// What pictures may take; `None` where no limit is known.
     pub(super) fn share(&self, voices: Bitrate) -> Option<UplinkShare> {
         match self.state {
@@ -254,6 +267,9 @@ const NEW_SHARE: f64 = 0.3;
 /// A publisher whose uplink keeps something back fills more than this share of it: the next picture up takes at most
 /// three times what the one below does. One that sends less has nothing more to send.
 const FILLED: f64 = 0.25;
+
+/// Who fills more than this share of what trains show is held back by the link.
+const NARROW: f64 = 0.6;
 
 /// What is seen to fit must exceed the limit by so much, and for so long, before it is believed.
 const NOTABLE: f64 = 1.1;

@@ -4,12 +4,14 @@
 use std::time::Instant;
 
 use protocol::id::{ParticipantId, TrackId};
+use protocol::track::TrackSource;
 use protocol::units::Bitrate;
 
 use super::adaptation::Adaptation;
 use super::announcement::told_plan;
 use super::decision_log::plan_cause;
 use super::measurement::Uplink;
+use super::probe_invitation::{Ask, Supply};
 use super::published_track::Track;
 use super::strategy::Steps;
 use super::uplink::{EncodingTarget, SourceNeeds, UplinkWish, plan_uplink};
@@ -24,6 +26,9 @@ struct Draft {
     /// Whether the uplink had a say in it.
     reduced: bool,
 }
+
+/// An uplink that loses more than this is full, whatever else it shows.
+const LOSSY: f64 = 0.02;
 
 impl Adaptation {
     /// Takes how fast the packets of a publisher come that come one behind the other.
@@ -41,8 +46,14 @@ impl Adaptation {
             if drafts.is_empty() {
                 continue;
             }
-            if let Some(share) = self.uplink_share(now, publisher, &drafts) {
-                self.reduce(now, share, &mut drafts);
+            match self.invite(now, publisher, &drafts) {
+                Ask::Little => self.rest(&mut drafts, Track::rested),
+                Ask::StillLittle => self.rest(&mut drafts, |track| track.plan.clone()),
+                Ask::Everything | Ask::EverythingAgain => {
+                    if let Some(share) = self.uplink_share(now, publisher, &drafts) {
+                        self.reduce(now, share, &mut drafts);
+                    }
+                }
             }
             drafts.into_iter().for_each(|draft| self.ask(now, draft));
         }
@@ -60,6 +71,40 @@ impl Adaptation {
             rates: self.room.strategy.rates,
         });
         Draft { track: id, wishes, plan, reduced: false }
+    }
+
+    /// Whether a publisher shall send little for a moment, so that its browser looks for room after that.
+    fn invite(&mut self, now: Instant, publisher: ParticipantId, drafts: &[Draft]) -> Ask {
+        if self.room.strategy.steps != Steps::Held {
+            return Ask::Everything;
+        }
+        let tracks = || drafts.iter().filter_map(|draft| Some((draft, self.room.tracks.get(&draft.track)?)));
+        let wanted = tracks().map(|(draft, track)| least_of(track.publication.source, &draft.plan)).sum();
+        let withholds = tracks().any(|(_, track)| track.withholds(now));
+        let Some(participant) = self.room.participants.get_mut(&publisher) else { return Ask::Everything };
+        let is_link = participant.uplink.is_none_or(|Uplink { rate, loss, .. }| {
+            loss >= LOSSY || participant.uplink_limit.is_narrow(now, wanted, rate)
+        });
+        let supply = match participant.uplink_limit.carries() {
+            _ if withholds && !is_link => Supply::Withheld,
+            None if !withholds => Supply::Whole,
+            _ => Supply::Limited,
+        };
+        let ask = participant.probe_invitation.evaluate(now, supply);
+        if ask == Ask::EverythingAgain {
+            participant.uplink_limit.lift(now);
+        }
+        ask
+    }
+
+    fn rest(&self, drafts: &mut [Draft], plan: impl Fn(&Track) -> Vec<EncodingTarget>) {
+        for draft in drafts {
+            let Some(track) = self.room.tracks.get(&draft.track) else { continue };
+            if track.publication.source == TrackSource::Camera {
+                draft.plan = plan(track);
+                draft.reduced = true;
+            }
+        }
     }
 
     /// What the pictures of a publisher may take; `None` where nothing is known to be in their way.

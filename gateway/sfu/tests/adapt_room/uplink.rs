@@ -5,6 +5,7 @@ use std::time::Duration;
 use protocol::decision::UplinkDecision;
 use protocol::ladder::Rung;
 use protocol::media_message::EncoderLimit;
+use protocol::units::Bitrate;
 
 use crate::simulation::{Sim, five_g_pair, kbps, secs};
 
@@ -39,8 +40,8 @@ fn an_uplink_that_the_page_calls_short_is_asked_for_what_it_carries() {
     sim.ends[0].uplink = kbps(1_600);
     sim.run(secs(1));
     say(&mut sim, EncoderLimit::Bandwidth);
-    sim.run(secs(3));
-    assert_eq!(rungs_asked_for(&sim), [Rung::P180, Rung::P480]);
+    sim.run(secs(9));
+    assert_eq!(rungs_asked_for(&sim), [Rung::P180, Rung::P480], "once it was invited to probe in vain");
     assert_eq!(told(&sim).encoder, EncoderLimit::Bandwidth);
     assert!(told(&sim).carries_bps.is_some_and(|carries| carries <= kbps(1_600)), "{:?}", told(&sim));
     sim.ends[0].uplink = kbps(20_000);
@@ -51,6 +52,23 @@ fn an_uplink_that_the_page_calls_short_is_asked_for_what_it_carries() {
     assert_eq!(sim.sees(0, 1), Rung::P720);
     assert_eq!(rungs_asked_for(&sim), [Rung::P180, Rung::P480, Rung::P720]);
     assert_eq!(told(&sim).carries_bps, None, "and the limit is forgotten");
+}
+
+#[test]
+fn a_browser_that_believes_in_too_little_is_asked_for_little_and_then_for_everything() {
+    let mut sim = pair();
+    sim.ends[0].uplink = kbps(300);
+    sim.run(secs(2));
+    say(&mut sim, EncoderLimit::Bandwidth);
+    let rate = |sim: &Sim| {
+        let plan = sim.ends[0].plan.as_ref().expect("a plan");
+        let active = plan.encodings.iter().filter(|encoding| encoding.active);
+        active.map(|encoding| encoding.max_bitrate_bps).sum::<Bitrate>()
+    };
+    let rest = sim.until(secs(2), |sim| rate(sim) <= kbps(60));
+    assert!(rest.is_some(), "asked for {:?}", rate(&sim));
+    let resting = sim.until(secs(5), |sim| rungs_asked_for(sim) == [Rung::P180, Rung::P480, Rung::P720]);
+    assert!(resting.is_some_and(|time| (secs(1)..secs(3)).contains(&time)), "{resting:?}");
 }
 
 #[test]
