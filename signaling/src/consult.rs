@@ -43,6 +43,8 @@ pub(crate) struct Admission {
     pub(crate) subject: Redacted<String>,
     pub(crate) participant: ParticipantId,
     pub(crate) role: Role,
+    /// The name of the invitation; a page asks for one in any case.
+    pub(crate) name: Option<Redacted<String>>,
 }
 
 impl Consult {
@@ -63,6 +65,7 @@ impl Consult {
             subject: self.subject.clone(),
             participant,
             role: invitation.role,
+            name: invitation.name.clone(),
         })
     }
 }

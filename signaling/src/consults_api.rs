@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
 use protocol::id::{ConsultId, ParticipantId};
 use protocol::track::Role;
 use rand::TryRng;
@@ -19,11 +18,10 @@ use crate::consult::{Consult, ConsultState, Invitation};
 use crate::control_loop::LoopInput;
 use crate::display_name::display_name;
 use crate::front::Front;
-use crate::limits::{
-    BODY_TIMEOUT, MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY, MAX_LINK_LIFETIME, MAX_SUBJECT_CHARS,
-};
+use crate::limits::{MAX_IDEMPOTENCY_KEY, MAX_LINK_LIFETIME, MAX_SUBJECT_CHARS};
 use crate::problem::{Problem, ProblemCode};
 use crate::redacted::Redacted;
+use crate::request_body::read_body;
 use crate::store::{Creation, Idempotency};
 use crate::unix_time::UnixTime;
 
@@ -147,26 +145,6 @@ pub(crate) async fn find(front: &Front, id: &str) -> Result<Consult, Problem> {
     front.find_consult(id).await.map_err(|_| store_failed())?.ok_or_else(unknown)
 }
 
-async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, collect(body.into_data_stream())).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(ProblemCode::BodyTimeout.because("the body took too long")),
-    }
-}
-
-async fn collect(mut pieces: BodyDataStream) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| ProblemCode::MalformedBody.because("the body breaks off"))?;
-        if piece.len() > MAX_BODY_BYTES - body.len() {
-            let detail = format!("a body has at most {MAX_BODY_BYTES} bytes");
-            return Err(ProblemCode::BodyTooLarge.because(detail));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
-}
-
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     match key.to_str() {
@@ -231,7 +209,7 @@ fn draw_consult(front: &Front, request: ConsultRequest, now: UnixTime) -> Result
     })
 }
 
-fn draw_bits() -> Result<u128, Problem> {
+pub(crate) fn draw_bits() -> Result<u128, Problem> {
     let mut bytes = [0; 16];
     SysRng
         .try_fill_bytes(&mut bytes)

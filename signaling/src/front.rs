@@ -24,6 +24,7 @@ use crate::store::{Creation, Idempotency, Store, StoreError};
 use crate::token::TokenKey;
 use crate::token_bucket::Rate;
 use crate::unix_time::UnixTime;
+use crate::whip::Resources;
 
 /// What every request needs.
 pub(crate) struct Front {
@@ -33,6 +34,8 @@ pub(crate) struct Front {
     pub(crate) attested_apps: AttestedApps,
     pub(crate) samples: SampleSink,
     pub(crate) inputs: mpsc::Sender<LoopInput>,
+    /// What plain HTTP has made.
+    pub(crate) resources: Resources,
     store: Store,
     api_limiter: Mutex<AddressLimiter>,
     miss_limiter: Mutex<AddressLimiter>,
@@ -65,6 +68,7 @@ impl Front {
             attested_apps,
             samples,
             inputs,
+            resources: Resources::default(),
             store,
             api_limiter: Mutex::new(AddressLimiter::new(Rate { per_second, burst: 2.0 * per_second })),
             miss_limiter: Mutex::new(AddressLimiter::new(miss_rate)),

@@ -6,6 +6,7 @@
 //! [`Sample`](sample::Sample)s that somebody counts.
 
 mod address_limiter;
+mod admission;
 pub mod attested_apps;
 mod client_address;
 mod close_reason;
@@ -33,6 +34,7 @@ pub mod redacted;
 #[cfg(test)]
 mod reference;
 mod registry;
+mod request_body;
 mod room;
 mod routes;
 pub mod sample;
@@ -45,6 +47,7 @@ mod token;
 mod token_bucket;
 mod unix_time;
 mod watched_stream;
+mod whip;
 
 pub use start::{Census, CensusReader, Signaling, StartError, start, start_with_routes};
 

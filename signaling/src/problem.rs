@@ -20,12 +20,20 @@ pub(crate) enum ProblemCode {
     InvalidField,
     Unauthorized,
     OriginRefused,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     BodyTimeout,
     BodyTooLarge,
+    NothingPublished,
+    RoomFull,
+    ConsultClosed,
+    PreconditionFailed,
+    UnsupportedMediaType,
     IdempotencyConflict,
+    OfferRejected,
     UpgradeRequired,
+    PreconditionRequired,
     RateLimited,
     MediaUnavailable,
     Internal,
@@ -44,18 +52,26 @@ pub(crate) struct ProblemBody {
 impl ProblemCode {
     /// Every code, in the order of the reference.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::MalformedBody,
         Self::MalformedJson,
         Self::InvalidField,
         Self::Unauthorized,
         Self::OriginRefused,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::BodyTooLarge,
+        Self::NothingPublished,
+        Self::RoomFull,
+        Self::ConsultClosed,
+        Self::PreconditionFailed,
+        Self::UnsupportedMediaType,
         Self::IdempotencyConflict,
+        Self::OfferRejected,
         Self::UpgradeRequired,
+        Self::PreconditionRequired,
         Self::RateLimited,
         Self::MediaUnavailable,
         Self::Internal,
@@ -68,12 +84,20 @@ impl ProblemCode {
             Self::InvalidField => "invalid_field",
             Self::Unauthorized => "unauthorized",
             Self::OriginRefused => "origin_refused",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTimeout => "body_timeout",
             Self::BodyTooLarge => "body_too_large",
+            Self::NothingPublished => "nothing_published",
+            Self::RoomFull => "room_full",
+            Self::ConsultClosed => "consult_closed",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::UnsupportedMediaType => "unsupported_media_type",
             Self::IdempotencyConflict => "idempotency_conflict",
+            Self::OfferRejected => "offer_rejected",
             Self::UpgradeRequired => "upgrade_required",
+            Self::PreconditionRequired => "precondition_required",
             Self::RateLimited => "rate_limited",
             Self::MediaUnavailable => "media_unavailable",
             Self::Internal => "internal",
@@ -83,14 +107,21 @@ impl ProblemCode {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::MalformedBody | Self::MalformedJson => StatusCode::BAD_REQUEST,
-            Self::InvalidField | Self::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidField | Self::IdempotencyConflict | Self::OfferRejected => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::OriginRefused => StatusCode::FORBIDDEN,
+            Self::OriginRefused | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NothingPublished | Self::RoomFull => StatusCode::CONFLICT,
+            Self::ConsultClosed => StatusCode::GONE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::MediaUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -116,7 +147,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.code {
-            ProblemCode::RateLimited | ProblemCode::MediaUnavailable => {
+            ProblemCode::RateLimited | ProblemCode::MediaUnavailable | ProblemCode::NothingPublished => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             ProblemCode::Unauthorized => {

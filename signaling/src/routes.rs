@@ -8,7 +8,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -23,10 +23,11 @@ use crate::page::{is_page_path, page};
 use crate::problem::{Problem, ProblemCode};
 use crate::sample::{AuthFailure, Limit, Route, Sample};
 use crate::socket::serve_socket;
+use crate::whip;
 
 /// The address of a client, as far as proxies tell.
 #[derive(Debug, Clone, Copy)]
-struct ClientAddress(IpAddr);
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
 /// Every route of the control plane.
 pub(crate) fn routes(front: Arc<Front>, others: Router) -> Router {
@@ -39,12 +40,27 @@ pub(crate) fn routes(front: Arc<Front>, others: Router) -> Router {
     Router::new()
         .merge(api)
         .route("/api/v1/session", get(session))
+        .merge(media_routes())
         .fallback(get(page))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(others.with_state(()))
         .layer(from_fn_with_state(Arc::clone(&front), observe))
         .layer(from_fn(move |request, next| harden(security.clone(), request, next)))
         .with_state(front)
+}
+
+/// Where media is published and played by plain HTTP. RFC 9725 §4.1 leaves `GET` free for later: it is no method here.
+fn media_routes() -> Router<Arc<Front>> {
+    let resource = || axum::routing::patch(whip::patch).delete(whip::end).options(whip::preflight);
+    Router::new()
+        .route("/whip", post(whip::publish).options(whip::preflight))
+        .route("/whep", post(whip::play).options(whip::preflight))
+        .route("/whip/{id}", resource())
+        .route("/whep/{id}", resource())
+        .layer(map_response(async |mut response: Response| {
+            whip::share(&mut response);
+            response
+        }))
 }
 
 /// `GET /api/v1/session`: a WebSocket.
@@ -120,7 +136,10 @@ fn route_of(path: &str) -> Route {
     match path {
         "/api/v1/consults" => Route::Consults,
         "/api/v1/session" => Route::Session,
+        "/whip" => Route::Whip,
+        "/whep" => Route::Whep,
         "/operator/events" => Route::OperatorEvents,
+        _ if path.starts_with("/whip/") || path.starts_with("/whep/") => Route::MediaResource,
         _ if path.starts_with("/api/v1/consults/") => Route::Consult,
         _ if is_page_path(path) => Route::Page,
         _ => Route::Unknown,
@@ -132,6 +151,7 @@ fn method_word(method: &Method) -> &'static str {
         Method::GET => "GET",
         Method::POST => "POST",
         Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
         Method::HEAD => "HEAD",
         _ => "OTHER",
     }

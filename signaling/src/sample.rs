@@ -209,6 +209,12 @@ words! {
         Consult = "/api/v1/consults/{id}",
         /// `/api/v1/session`
         Session = "/api/v1/session",
+        /// `/whip`: where media is published by plain HTTP.
+        Whip = "/whip",
+        /// `/whep`: where it is played.
+        Whep = "/whep",
+        /// `/whip/{id}` and `/whep/{id}`.
+        MediaResource = "/whip/{id}",
         /// `/operator/events`
         OperatorEvents = "/operator/events",
         /// The page and its assets.

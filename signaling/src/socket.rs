@@ -13,21 +13,19 @@ use protocol::client_message::{ClientEnvelope, ClientMessage, Hello};
 use protocol::server_message::{ErrorCode, Response, ResponseEnvelope};
 use tungstenite::error::ProtocolError;
 
+use crate::admission::{Refusal, admit};
 use crate::close_reason::CloseReason;
 use crate::consult::Admission;
 use crate::control_loop::LoopInput;
-use crate::front::{Front, Pass};
+use crate::front::Front;
 use crate::limits::{
-    ATTESTED_REPORT_RATE, BREACH_LINGER, MESSAGE_BURST, MESSAGE_RATE, MISS_DELAY, SEND_TIMEOUT,
-    SILENCE_TIMEOUT,
+    ATTESTED_REPORT_RATE, BREACH_LINGER, MESSAGE_BURST, MESSAGE_RATE, SEND_TIMEOUT, SILENCE_TIMEOUT,
 };
 use crate::message_type::{client_message_type, error_text};
 use crate::outbox::{OutboxReader, Outgoing, outbox};
-use crate::sample::{AttestationRefused, AuthFailure, Limit, Sample};
+use crate::sample::{AttestationRefused, Limit, Sample};
 use crate::session::ConnectionId;
-use crate::token::TokenError;
 use crate::token_bucket::{Rate, TokenBucket};
-use crate::unix_time::UnixTime;
 
 const REPORT_LIMIT: Rate = Rate { per_second: ATTESTED_REPORT_RATE, burst: ATTESTED_REPORT_RATE };
 const MESSAGE_LIMIT: Rate = Rate { per_second: MESSAGE_RATE, burst: MESSAGE_BURST };
@@ -61,19 +59,6 @@ struct Socket {
 
 /// How a connection ends: by the gateway, or by itself.
 type End = Option<CloseReason>;
-
-/// An error to answer, and what becomes of the connection.
-struct Refusal {
-    code: ErrorCode,
-    message: &'static str,
-    close: CloseReason,
-}
-
-impl Refusal {
-    const fn new(code: ErrorCode, close: CloseReason) -> Self {
-        Self { code, message: error_text(code), close }
-    }
-}
 
 impl Socket {
     async fn serve(&mut self, mut reader: OutboxReader) -> End {
@@ -128,7 +113,7 @@ impl Socket {
         self.front.samples.count(Sample::MessageIn(client_message_type(&message)));
         let connection = self.connection;
         let input = match message {
-            ClientMessage::Hello(hello) => match admit(&self.front, self.address, &hello).await {
+            ClientMessage::Hello(hello) => match greet(&self.front, self.address, &hello).await {
                 Ok(admission) => {
                     self.is_admitted = true;
                     LoopInput::Hello { connection, request: id, admission, resume: hello.resume }
@@ -238,41 +223,9 @@ fn breach(error: &axum::Error) -> Option<CloseReason> {
     }
 }
 
-/// Checks the token, and that its consult is open.
-async fn admit(front: &Front, address: IpAddr, hello: &Hello) -> Result<Admission, Refusal> {
+async fn greet(front: &Front, address: IpAddr, hello: &Hello) -> Result<Admission, Refusal> {
     if hello.version != PROTOCOL_VERSION {
         return Err(Refusal::new(ErrorCode::UnsupportedVersion, CloseReason::Unspoken));
     }
-    let now = UnixTime::now();
-    let claims = match front.tokens.check(&hello.token, now) {
-        Ok(claims) => claims,
-        Err(TokenError::Expired) => {
-            return Err(miss(front, address, AuthFailure::TokenExpired, ErrorCode::TokenExpired).await);
-        }
-        Err(TokenError::Invalid) => {
-            return Err(miss(front, address, AuthFailure::TokenInvalid, ErrorCode::TokenInvalid).await);
-        }
-        Err(TokenError::Immature) => {
-            let refusal = miss(front, address, AuthFailure::TokenImmature, ErrorCode::TokenInvalid).await;
-            return Err(Refusal { message: "the token is not valid yet", ..refusal });
-        }
-    };
-    let Ok(consult) = front.find_consult(claims.consult).await else {
-        return Err(Refusal::new(ErrorCode::Internal, CloseReason::Overloaded));
-    };
-    consult.and_then(|consult| consult.admit(claims.participant, now)).ok_or_else(|| {
-        front.samples.count(Sample::AuthFailure(AuthFailure::ConsultClosed));
-        Refusal::new(ErrorCode::ConsultClosed, CloseReason::ConsultEnded)
-    })
-}
-
-/// A proof that failed; too many of one address are answered late.
-async fn miss(front: &Front, address: IpAddr, failure: AuthFailure, code: ErrorCode) -> Refusal {
-    match front.miss(address, failure) {
-        Pass::Granted => Refusal::new(code, CloseReason::Unauthorized),
-        Pass::Exhausted => {
-            tokio::time::sleep(MISS_DELAY).await;
-            Refusal::new(ErrorCode::RateLimited, CloseReason::RateLimited)
-        }
-    }
+    admit(front, address, &hello.token).await
 }

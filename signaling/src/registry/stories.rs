@@ -75,6 +75,7 @@ impl Story {
             subject: "follow-up".to_owned().into(),
             participant: participant(client),
             role: client.1,
+            name: None,
         };
         self.registry.handle_hello(self.now, client.0, 1, admission, resume);
         self.drained()

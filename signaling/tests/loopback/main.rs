@@ -5,3 +5,4 @@ mod decisions_api;
 mod session_socket;
 mod slow_peers;
 mod support;
+mod whip;

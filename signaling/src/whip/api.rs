@@ -1,0 +1,248 @@
+//! `/whip` and `/whep`: an offer makes a resource, which can be patched and ended.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use protocol::id::{ParticipantId, SessionId};
+use protocol::media_message::Offer;
+use protocol::server_message::ErrorCode;
+use protocol::track::Role;
+use serde::Deserialize;
+
+use super::caller::CallError;
+use super::cast::{publications, subscriptions};
+use super::ice_fragment::IceFragment;
+use super::resource::{Condition, NotOpened, Opened, Patched, Refused, open};
+use super::sdp_outline::outline;
+use crate::admission::{Refusal, admit};
+use crate::consult::Admission;
+use crate::consults_api::draw_bits;
+use crate::front::Front;
+use crate::problem::{Problem, ProblemCode};
+use crate::request_body::read_body;
+use crate::routes::ClientAddress;
+
+const SDP: &str = "application/sdp";
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+
+/// What a player asks for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PlayQuery {
+    /// Whom to see and hear; where it says nothing, who showed a picture first, and then the others.
+    #[serde(default)]
+    participant: Option<String>,
+}
+
+/// `POST /whip`: publishes as the participant of the token.
+pub(crate) async fn publish(
+    State(front): State<Arc<Front>>,
+    Extension(address): Extension<ClientAddress>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (admission, sdp) = receive(&front, address, &headers, body).await?;
+    let tracks = publications(&outline(&sdp));
+    let offer = Offer { sdp, tracks, subscriptions: Vec::new() };
+    let opening = open(Arc::clone(&front), admission.participant, admission, move |_| {
+        (!offer.tracks.is_empty()).then_some(offer)
+    });
+    // Whoever hangs up in the middle leaves a session that ends by itself, not one that nobody keeps.
+    let opened = tokio::spawn(opening).await.map_err(|_| stopping())?;
+    let pointless = || ProblemCode::OfferRejected.because("the offer has no media description that sends");
+    opened.map(|opened| created("whip", opened)).map_err(|reason| not_opened(reason, pointless))
+}
+
+/// `POST /whep`: plays to an observer of its own, whom the token of any participant lets in.
+pub(crate) async fn play(
+    State(front): State<Arc<Front>>,
+    Extension(address): Extension<ClientAddress>,
+    Query(query): Query<PlayQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let asked_for: Option<ParticipantId> = match query.participant {
+        None => None,
+        Some(id) => Some(id.parse().map_err(|_| ProblemCode::InvalidField.because("participant is no id"))?),
+    };
+    let (invited, sdp) = receive(&front, address, &headers, body).await?;
+    let media = outline(&sdp);
+    if !media.iter().any(|media| media.receives) {
+        return Err(ProblemCode::OfferRejected.because("the offer has no media description that receives"));
+    }
+    let owner = invited.participant;
+    let participant = ParticipantId::from_bits(draw_bits()?);
+    let observer = Admission { participant, role: Role::Observer, ..invited };
+    let opening = open(Arc::clone(&front), owner, observer, move |room| {
+        let subscriptions = subscriptions(&media, &room.tracks, asked_for);
+        (!subscriptions.is_empty()).then_some(Offer { sdp, tracks: Vec::new(), subscriptions })
+    });
+    let opened = tokio::spawn(opening).await.map_err(|_| stopping())?;
+    let pointless = || ProblemCode::NothingPublished.because("nobody publishes what could be played");
+    opened.map(|opened| created("whep", opened)).map_err(|reason| not_opened(reason, pointless))
+}
+
+/// `PATCH /whip/{id}` and `/whep/{id}`: candidates, or a restart of ICE.
+pub(crate) async fn patch(
+    State(front): State<Arc<Front>>,
+    Extension(address): Extension<ClientAddress>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let admission = prove(&front, address, &headers).await?;
+    require_type(&headers, FRAGMENT)?;
+    let condition = match headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()) {
+        None => {
+            return Err(ProblemCode::PreconditionRequired.because("If-Match names the ICE session, or is *"));
+        }
+        Some("*") => Condition::Any,
+        Some(tag) => Condition::Tag(tag.to_owned()),
+    };
+    let fragment = IceFragment::read(&read_text(body).await?);
+    let session = session_of(&id)?;
+    match front.resources.patch(session, admission.participant, condition, fragment).await {
+        Ok(Patched::Noted) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(Patched::Restarted { fragment, tag }) => {
+            let headers = [(header::CONTENT_TYPE, FRAGMENT.to_owned()), (header::ETAG, tag)];
+            Ok((StatusCode::OK, headers, fragment).into_response())
+        }
+        Err(refused) => Err(refusal(refused)),
+    }
+}
+
+/// `DELETE /whip/{id}` and `/whep/{id}`: ends the resource.
+pub(crate) async fn end(
+    State(front): State<Arc<Front>>,
+    Extension(address): Extension<ClientAddress>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let admission = prove(&front, address, &headers).await?;
+    front.resources.end(session_of(&id)?, admission.participant).await.map_err(refusal)?;
+    Ok(StatusCode::OK)
+}
+
+/// `OPTIONS`: what a page of another origin asks first. The token is the proof, no cookie is, so any origin may ask.
+pub(crate) async fn preflight() -> impl IntoResponse {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+        (HeaderName::from_static("accept-post"), SDP),
+        (HeaderName::from_static("accept-patch"), FRAGMENT),
+    ];
+    (StatusCode::NO_CONTENT, headers)
+}
+
+async fn receive(
+    front: &Front,
+    address: ClientAddress,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Admission, String), Problem> {
+    let admission = prove(front, address, headers).await?;
+    require_type(headers, SDP)?;
+    Ok((admission, read_text(body).await?))
+}
+
+async fn prove(
+    front: &Front,
+    ClientAddress(address): ClientAddress,
+    headers: &HeaderMap,
+) -> Result<Admission, Problem> {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = shown.and_then(|value| value.split_once(' '));
+    let Some((_, token)) = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        return Err(ProblemCode::Unauthorized.because("the token of an invitation is needed"));
+    };
+    admit(front, address, token.trim()).await.map_err(|Refusal { code, message, .. }| problem(code, message))
+}
+
+fn require_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Problem> {
+    let told = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let told = told.split(';').next().unwrap_or_default().trim();
+    if told.eq_ignore_ascii_case(wanted) {
+        Ok(())
+    } else {
+        Err(ProblemCode::UnsupportedMediaType.because(format!("the body is {wanted}")))
+    }
+}
+
+async fn read_text(body: Body) -> Result<String, Problem> {
+    String::from_utf8(read_body(body).await?)
+        .map_err(|_| ProblemCode::MalformedBody.because("the body is no UTF-8"))
+}
+
+fn session_of(id: &str) -> Result<SessionId, Problem> {
+    id.parse().map_err(|_| refusal(Refused::Unknown))
+}
+
+fn created(endpoint: &str, opened: Opened) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, SDP.to_owned()),
+        (header::LOCATION, format!("/{endpoint}/{}", opened.session)),
+        (header::ETAG, opened.tag),
+        (HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
+    ];
+    (StatusCode::CREATED, headers, opened.answer).into_response()
+}
+
+fn not_opened(reason: NotOpened, pointless: impl FnOnce() -> Problem) -> Problem {
+    match reason {
+        NotOpened::Pointless => pointless(),
+        NotOpened::Call(error) => failed(error),
+    }
+}
+
+fn refusal(refused: Refused) -> Problem {
+    match refused {
+        Refused::Unknown => ProblemCode::NotFound.because("no such resource of this token"),
+        Refused::Outdated => ProblemCode::PreconditionFailed.because("this ICE session is over"),
+        Refused::Incomplete => ProblemCode::MalformedBody.because("a restart has a password"),
+        Refused::Call(error) => failed(error),
+    }
+}
+
+fn failed(error: CallError) -> Problem {
+    match error {
+        CallError::Refused { code, message } => problem(code, &message),
+        CallError::Closed(_) => ProblemCode::ConsultClosed.because("the session has ended"),
+    }
+}
+
+/// A refusal of the control loop in the words of HTTP.
+fn problem(code: ErrorCode, message: &str) -> Problem {
+    let code = match code {
+        ErrorCode::TokenInvalid | ErrorCode::TokenExpired => ProblemCode::Unauthorized,
+        ErrorCode::ConsultClosed | ErrorCode::SessionLost => ProblemCode::ConsultClosed,
+        ErrorCode::OfferRejected => ProblemCode::OfferRejected,
+        ErrorCode::Forbidden => ProblemCode::Forbidden,
+        ErrorCode::RoomFull => ProblemCode::RoomFull,
+        ErrorCode::RateLimited => ProblemCode::RateLimited,
+        ErrorCode::MediaUnavailable => ProblemCode::MediaUnavailable,
+        ErrorCode::MalformedMessage
+        | ErrorCode::UnsupportedVersion
+        | ErrorCode::HelloExpected
+        | ErrorCode::NotJoined
+        | ErrorCode::NameInvalid
+        | ErrorCode::UnknownTrack
+        | ErrorCode::Internal => ProblemCode::Internal,
+    };
+    code.because(message)
+}
+
+fn stopping() -> Problem {
+    ProblemCode::Internal.because("the gateway stops")
+}
+
+/// Lets a page of any origin read every answer.
+pub(crate) fn share(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let exposed = HeaderValue::from_static("location, etag, link, accept-patch, retry-after");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+}

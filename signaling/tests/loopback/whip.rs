@@ -1,0 +1,248 @@
+//! WHIP and WHEP over real HTTP, with a media plane that answers as the real one does.
+
+use crate::support::{Client, Gateway};
+use protocol::id::{ParticipantId, RoomId, ShellNonce, TrackId};
+use protocol::media_message::{
+    Answer, AnsweredMid, MediaAction, MediaReport, NegotiationFailure, Offer, TransportState,
+};
+use protocol::track::{Role, Track, TrackSource};
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=sendonly\r\n\
+    m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=sendonly\r\n";
+
+fn track_id(number: u128) -> TrackId {
+    TrackId::from_bits(number)
+}
+
+fn answer_text(ufrag: &str) -> String {
+    format!(
+        "v=0\r\na=ice-lite\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:secret\r\n\
+         a=candidate:1 1 udp 2130706431 192.0.2.1 7000 typ host\r\n"
+    )
+}
+
+/// What the media plane is asked to negotiate next; it answers with that.
+async fn negotiation(
+    gateway: &mut Gateway,
+    outcome: Result<&str, NegotiationFailure>,
+) -> (RoomId, ParticipantId, Offer) {
+    loop {
+        let command = gateway.next_command().await;
+        let MediaAction::Negotiate { negotiation, offer } = command.action else { continue };
+        let published = offer.tracks.iter().zip(1_u128..);
+        let tracks = published
+            .map(|(line, number)| AnsweredMid { mid: line.mid.clone(), track: track_id(number) })
+            .collect();
+        let outcome = outcome.map(|ufrag| Answer {
+            sdp: answer_text(ufrag),
+            tracks,
+            shell_nonce: ShellNonce::from_bits(5),
+        });
+        let report = MediaReport::Negotiated { participant: command.participant, negotiation, outcome };
+        gateway.report(command.room, report).await;
+        return (command.room, command.participant, offer);
+    }
+}
+
+fn post(gateway: &Gateway, path: &str, token: &str, sdp: &str) -> reqwest::RequestBuilder {
+    let url = gateway.url(path);
+    let post = reqwest::Client::new().post(url).header("content-type", "application/sdp");
+    post.bearer_auth(token).body(sdp.to_owned())
+}
+
+fn resource(gateway: &Gateway, method: &str, path: &str, token: &str) -> reqwest::RequestBuilder {
+    let method = method.parse().expect("a method");
+    reqwest::Client::new().request(method, gateway.url(path)).bearer_auth(token)
+}
+
+fn header<'r>(response: &'r Response, name: &str) -> &'r str {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+async fn problem(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    assert_eq!(header(&response, "content-type"), "application/problem+json");
+    let body: Value = response.json().await.expect("JSON");
+    (status, body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+async fn tokens(gateway: &Gateway) -> Vec<String> {
+    let roles = ["clinician", "device", "observer"].map(|role| json!({"role": role}));
+    gateway.invite(&json!({"participants": roles})).await
+}
+
+async fn told(client: &mut Client, kind: &str) -> Value {
+    loop {
+        let event = client.event().await;
+        if event["type"] == kind {
+            return event;
+        }
+    }
+}
+
+/// A device publishes: the response, and where its media plane is.
+async fn publish(gateway: &mut Gateway, token: &str) -> (Response, RoomId, ParticipantId, Offer) {
+    let asked = tokio::spawn(post(gateway, "/whip", token, OFFER).send());
+    let (room, participant, offer) = negotiation(gateway, Ok("first")).await;
+    (asked.await.expect("a task").expect("an answer"), room, participant, offer)
+}
+
+#[tokio::test]
+async fn a_device_publishes_until_it_deletes() {
+    let mut gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    let mut doctor = gateway.join(&tokens[0], "Dr. Li").await;
+    let (made, _, _, offer) = publish(&mut gateway, &tokens[1]).await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    assert_eq!(header(&made, "content-type"), "application/sdp");
+    assert_eq!(header(&made, "etag"), "\"first\"");
+    assert_eq!(header(&made, "access-control-allow-origin"), "*");
+    let location = header(&made, "location").to_owned();
+    assert!(location.starts_with("/whip/"), "{location}");
+    assert_eq!(made.text().await.expect("a body"), answer_text("first"));
+    let sources: Vec<_> = offer.tracks.iter().map(|line| (line.mid.as_str(), line.source)).collect();
+    assert_eq!(sources, [("0", TrackSource::Microphone), ("1", TrackSource::Camera)]);
+    let joined = told(&mut doctor, "participant_joined").await;
+    assert_eq!((&joined["role"], &joined["name"]), (&"device".into(), &"device".into()));
+
+    let stranger = resource(&gateway, "DELETE", &location, &tokens[0]).send().await.expect("an answer");
+    assert_eq!(problem(stranger).await, (404, "not_found".to_owned()), "it is another's");
+    let ended = resource(&gateway, "DELETE", &location, &tokens[1]).send().await.expect("an answer");
+    assert_eq!(ended.status(), StatusCode::OK);
+    told(&mut doctor, "participant_left").await;
+    let again = resource(&gateway, "DELETE", &location, &tokens[1]).send().await.expect("an answer");
+    assert_eq!(problem(again).await, (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn a_patch_takes_candidates_and_restarts_ice() {
+    let mut gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    let (made, ..) = publish(&mut gateway, &tokens[1]).await;
+    let location = header(&made, "location").to_owned();
+    let patch = |condition: Option<&'static str>, fragment: &'static str| {
+        let patch = resource(&gateway, "PATCH", &location, &tokens[1]);
+        let patch = patch.header("content-type", "application/trickle-ice-sdpfrag").body(fragment);
+        match condition {
+            Some(condition) => patch.header("if-match", condition),
+            None => patch,
+        }
+    };
+    let candidates = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=candidate:1 1 udp 1 192.0.2.9 1 typ host\r\n";
+    let restart = "a=ice-ufrag:wxyz\r\na=ice-pwd:1098765432109876543210\r\n";
+    let noted = patch(Some("\"first\""), candidates).send().await.expect("an answer");
+    assert_eq!(noted.status(), StatusCode::NO_CONTENT);
+    for (condition, fragment, expected) in [
+        (None, candidates, (428, "precondition_required")),
+        (Some("\"other\""), candidates, (412, "precondition_failed")),
+        (Some("*"), "a=ice-ufrag:wxyz\r\n", (400, "malformed_body")),
+    ] {
+        let refused = patch(condition, fragment).send().await.expect("an answer");
+        let (status, code) = problem(refused).await;
+        assert_eq!((status, code.as_str()), expected);
+    }
+    let asked = tokio::spawn(patch(Some("*"), restart).send());
+    let (_, _, offer) = negotiation(&mut gateway, Ok("second")).await;
+    assert!(offer.sdp.contains("a=ice-ufrag:wxyz\r\na=ice-pwd:1098765432109876543210\r\n"), "{}", offer.sdp);
+    assert_eq!(offer.tracks.len(), 2, "it publishes what it did");
+    let restarted = asked.await.expect("a task").expect("an answer");
+    assert_eq!((restarted.status(), header(&restarted, "etag")), (StatusCode::OK, "\"second\""));
+    assert_eq!(header(&restarted, "content-type"), "application/trickle-ice-sdpfrag");
+    let fragment = restarted.text().await.expect("a body");
+    assert!(fragment.contains("a=ice-ufrag:second\r\n") && fragment.contains("a=candidate:1 "), "{fragment}");
+}
+
+#[tokio::test]
+async fn a_player_is_an_observer_who_gets_what_there_is() {
+    let mut gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    let watch = OFFER.replace("a=sendonly", "a=recvonly");
+    let nothing = post(&gateway, "/whep", &tokens[2], &watch).send().await.expect("an answer");
+    assert_eq!(header(&nothing, "retry-after"), "1");
+    assert_eq!(problem(nothing).await, (409, "nothing_published".to_owned()));
+
+    let (_, room, publisher, _) = publish(&mut gateway, &tokens[1]).await;
+    for (number, source) in [(1, TrackSource::Microphone), (2, TrackSource::Camera)] {
+        let track = Track { id: track_id(number), publisher, source, muted: false };
+        gateway.report(room, MediaReport::TrackPublished(track)).await;
+    }
+    let mut doctor = gateway.join(&tokens[0], "Dr. Li").await;
+    for _ in 0..2 {
+        let asked = tokio::spawn(post(&gateway, "/whep", &tokens[2], &watch).send());
+        let (_, player, offer) = negotiation(&mut gateway, Ok("player")).await;
+        assert_ne!(player, publisher);
+        let got: Vec<_> = offer.subscriptions.iter().map(|line| (line.mid.as_str(), line.track)).collect();
+        assert_eq!(got, [("0", track_id(1)), ("1", track_id(2))]);
+        let made = asked.await.expect("a task").expect("an answer");
+        assert_eq!(made.status(), StatusCode::CREATED);
+        assert!(header(&made, "location").starts_with("/whep/"));
+        let joined = told(&mut doctor, "participant_joined").await;
+        assert_eq!(joined["role"], Role::Observer.as_str(), "who watches is seen");
+    }
+}
+
+#[tokio::test]
+async fn a_resource_ends_with_its_media() {
+    let mut gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    let mut doctor = gateway.join(&tokens[0], "Dr. Li").await;
+    let (made, room, participant, _) = publish(&mut gateway, &tokens[1]).await;
+    let location = header(&made, "location").to_owned();
+    told(&mut doctor, "participant_joined").await;
+    gateway.report(room, MediaReport::Transport { participant, state: TransportState::Failed }).await;
+    told(&mut doctor, "participant_left").await;
+    let late = resource(&gateway, "DELETE", &location, &tokens[1]).send().await.expect("an answer");
+    assert_eq!(late.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_link_that_publishes_anew_takes_over() {
+    let mut gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    let (first, ..) = publish(&mut gateway, &tokens[1]).await;
+    let (second, ..) = publish(&mut gateway, &tokens[1]).await;
+    let (first, second) = (header(&first, "location").to_owned(), header(&second, "location").to_owned());
+    assert_ne!(first, second);
+    let old = resource(&gateway, "DELETE", &first, &tokens[1]).send().await.expect("an answer");
+    assert_eq!(old.status(), StatusCode::NOT_FOUND);
+    let new = resource(&gateway, "DELETE", &second, &tokens[1]).send().await.expect("an answer");
+    assert_eq!(new.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told() {
+    let mut gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    let no_type = gateway.url("/whip");
+    let no_type = reqwest::Client::new().post(no_type).bearer_auth(&tokens[1]).body(OFFER).send();
+    assert_eq!(problem(no_type.await.expect("an answer")).await, (415, "unsupported_media_type".to_owned()));
+    let no_token =
+        reqwest::Client::new().post(gateway.url("/whip")).header("content-type", "application/sdp");
+    let no_token = no_token.body(OFFER).send().await.expect("an answer");
+    assert_eq!(header(&no_token, "www-authenticate"), "Bearer");
+    assert_eq!(problem(no_token).await, (401, "unauthorized".to_owned()));
+    let watch = OFFER.replace("a=sendonly", "a=recvonly");
+    for (path, token, sdp, expected) in [
+        ("/whip", "no-token", OFFER, (401, "unauthorized")),
+        ("/whip", &*tokens[2], OFFER, (403, "forbidden")),
+        ("/whip", &*tokens[1], &*watch, (422, "offer_rejected")),
+        ("/whep", &*tokens[2], OFFER, (422, "offer_rejected")),
+        ("/whep?participant=x", &*tokens[2], &*watch, (422, "invalid_field")),
+    ] {
+        let (status, code) = problem(post(&gateway, path, token, sdp).send().await.expect("an answer")).await;
+        assert_eq!((status, code.as_str()), expected, "{path}");
+    }
+    let asked = tokio::spawn(post(&gateway, "/whip", &tokens[1], OFFER).send());
+    negotiation(&mut gateway, Err(NegotiationFailure::NoCommonCodec)).await;
+    let refused = asked.await.expect("a task").expect("an answer");
+    assert_eq!(problem(refused).await, (422, "offer_rejected".to_owned()));
+    for path in ["/whip", "/whep"] {
+        let read = resource(&gateway, "GET", path, &tokens[1]).send().await.expect("an answer");
+        assert_eq!(problem(read).await, (405, "method_not_allowed".to_owned()));
+    }
+    let asked = resource(&gateway, "OPTIONS", "/whip", "").send().await.expect("an answer");
+    assert_eq!((asked.status(), header(&asked, "accept-post")), (StatusCode::NO_CONTENT, "application/sdp"));
+}
