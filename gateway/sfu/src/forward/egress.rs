@@ -163,14 +163,15 @@ impl Egress {
             MediaKind::Video => {
                 let translate = |to, timestamp| track.translate_timestamp(arrival.encoding, timestamp, to);
                 let departure = subscription.offer(now, arrival, translate);
-                self.place(now, (index, Lane::Video), departure, track, counters)
+                let payload_size = |_: &Subscription, _: &Departure| Some(arrival.payload_size);
+                self.place(now, (index, Lane::Video), departure, payload_size, counters)
             }
             MediaKind::Audio if subscription.bundler.push(now, arrival) => {
                 self.release_voice(now, index, track, counters)
             }
             MediaKind::Audio => {
                 let departure = subscription.offer_bundle(now, &Bundle::of(*arrival));
-                self.place(now, (index, Lane::Audio), departure, track, counters)
+                self.place(now, (index, Lane::Audio), departure, voice_size(track), counters)
             }
         }
     }
@@ -197,7 +198,7 @@ impl Egress {
                 break;
             };
             let departure = subscription.offer_bundle(now, &bundle);
-            goes_on &= self.place(now, (index, Lane::Audio), departure, track, counters);
+            goes_on &= self.place(now, (index, Lane::Audio), departure, voice_size(track), counters);
         }
         goes_on
     }
@@ -225,7 +226,7 @@ impl Egress {
         now: Instant,
         (index, lane): (SubscriptionIndex, Lane),
         departure: Result<Departure, Withheld>,
-        track: &Track,
+        payload_size: impl FnOnce(&Subscription, &Departure) -> Option<usize>,
         counters: &mut Counters,
     ) -> bool {
         let departure = match departure {
@@ -239,9 +240,8 @@ impl Egress {
         let Some(subscription) = self.subscriptions.get(index.0).and_then(Option::as_ref) else {
             return false;
         };
-        let Some(packet) = track.stored(departure.encoding, departure.source_sequence) else { return false };
-        let repeats = subscription.repeats(track, &departure, (packet.notes.timestamp, packet.payload.len()));
-        let size = wire_size(subscription.plain_size(packet.payload.len() + repeats.overhead()));
+        let Some(payload_size) = payload_size(subscription, &departure) else { return false };
+        let size = wire_size(subscription.plain_size(payload_size));
         let parcel = Parcel::Media { subscription: index, departure };
         match self.pacer.enqueue(now, lane, size, parcel) {
             Enqueued::Queued => {}
@@ -538,3 +538,12 @@ fn subscribed<'s, 't>(
 #[cfg(test)]
 #[path = "egress_tests.rs"]
 mod tests;
+
+/// The payload of a voice's packet with the earlier frames that it carries.
+fn voice_size(track: &Track) -> impl FnOnce(&Subscription, &Departure) -> Option<usize> {
+    |subscription, departure| {
+        let packet = track.stored(departure.encoding, departure.source_sequence)?;
+        let own = (packet.notes.timestamp, packet.payload.len());
+        Some(packet.payload.len() + subscription.repeats(track, departure, own).overhead())
+    }
+}
