@@ -60,6 +60,8 @@ pub struct CongestionController {
 struct ReportedLoss {
     share: f64,
     reacted: Option<Duration>,
+    /// Something has been lost: from then on it grows slowly.
+    has_lost: bool,
 }
 
 /// What one feedback brought.
@@ -156,11 +158,15 @@ impl CongestionController {
             return;
         }
         self.reported_loss.reacted = Some(now);
+        self.reported_loss.has_lost |= share >= LIGHT_LOSS;
         let target = self.rate.target();
+        // Nothing can be probed for without feedback: what the next step up takes is believed until it is lost.
+        let sought = self.demand.next.is_some_and(|next| target < next);
+        let growth = if self.reported_loss.has_lost { REPORTED_GROWTH } else { FIRST_GROWTH };
         if share > HEAVY_LOSS {
             self.rate.lower_to(now, target.scaled(1.0 - share / 2.0).max(self.demand.floor), target);
-        } else if share < LIGHT_LOSS && !self.application_limit.is_limited(now, target) {
-            self.rate.raise_to(now, target.scaled(REPORTED_GROWTH).min(MOST_WITHOUT_FEEDBACK));
+        } else if share < LIGHT_LOSS && (sought || !self.application_limit.is_limited(now, target)) {
+            self.rate.raise_to(now, target.scaled(growth).min(MOST_WITHOUT_FEEDBACK));
         }
     }
 
@@ -539,6 +545,8 @@ const REPORTS_LOST: Duration = Duration::from_secs(5);
 const HEAVY_LOSS: f64 = 0.1;
 const LIGHT_LOSS: f64 = 0.02;
 const REPORTED_GROWTH: f64 = 1.05;
+/// As long as nothing has been lost at all: HD's price within six seconds.
+const FIRST_GROWTH: f64 = 1.3;
 
 /// Without delay, overuse shows late: the HD rung, and no more.
 const MOST_WITHOUT_FEEDBACK: Bitrate = Bitrate::kbps(2_200);

@@ -135,6 +135,22 @@ fn receiver_reports_count_where_there_is_nothing_better() {
     }
 }
 
+#[test]
+fn what_nobody_can_probe_for_is_tried_as_long_as_nothing_is_lost() {
+    let run = |lost_at: Option<u64>| {
+        let mut path = Path::new(one_mbps());
+        path.controller.set_demand(Demand { next: Some(Bitrate::kbps(1_800)), ..Demand::default() });
+        for second in 1..=10 {
+            let fraction = if Some(second) == lost_at { 0.05 } else { 0.0 };
+            path.now += Duration::from_secs(1);
+            path.controller.handle_receiver_loss(path.now, fraction);
+        }
+        path.target().as_kbps()
+    };
+    assert!((1_800..=2_200).contains(&run(None)), "what is sought, and hardly more: {}", run(None));
+    assert!((1_300..=1_700).contains(&run(Some(1))), "more slowly after a loss: {}", run(Some(1)));
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Wait(u64),
