@@ -23,8 +23,8 @@ enum State {
     Withholding(Instant),
     /// It is asked for little since that instant.
     Resting(Instant),
-    /// It was asked for everything at that instant.
-    Invited(Instant),
+    /// It was asked for everything at that instant, and since the other one it sends that.
+    Invited(Instant, Option<Instant>),
 }
 
 /// What comes of what the publisher is asked for.
@@ -60,19 +60,25 @@ impl ProbeInvitation {
             State::None => (State::None, Ask::Everything),
             State::Withholding(_) if supply != Supply::Withheld => (State::None, Ask::Everything),
             State::Withholding(since) if passed(since) >= PATIENCE => (State::Resting(now), Ask::Little),
-            State::Resting(since) if passed(since) >= REST => (State::Invited(now), Ask::EverythingAgain),
-            State::Invited(since) if supply == Supply::Whole && passed(since) >= PROVEN => {
+            State::Resting(since) if passed(since) >= REST => {
+                (State::Invited(now, None), Ask::EverythingAgain)
+            }
+            State::Invited(_, Some(whole)) if supply == Supply::Whole && passed(whole) >= PROVEN => {
                 self.wait = Duration::ZERO;
                 (State::None, Ask::Everything)
             }
-            State::Invited(since)
+            State::Invited(since, _)
                 if supply == Supply::Withheld && passed(since) >= self.wait.max(FIRST_WAIT) =>
             {
                 self.wait = (self.wait * 2).clamp(2 * FIRST_WAIT, LONGEST_WAIT);
                 (State::Resting(now), Ask::Little)
             }
+            State::Invited(since, whole) => {
+                let whole = (supply == Supply::Whole).then(|| whole.unwrap_or(now));
+                (State::Invited(since, whole), Ask::Everything)
+            }
             state @ State::Resting(_) => (state, Ask::StillLittle),
-            state @ (State::Withholding(_) | State::Invited(_)) => (state, Ask::Everything),
+            state @ State::Withholding(_) => (state, Ask::Everything),
         };
         self.state = state;
         ask
@@ -121,6 +127,12 @@ mod tests {
     fn one_that_finds_room_is_left_alone() {
         assert_eq!(rests(600, |step| step < 10), [1]);
         assert_eq!(rests(600, |step| step % 300 < 10), [1, 301], "and the next time as at first");
+    }
+
+    #[test]
+    fn a_moment_of_plenty_proves_nothing() {
+        let at = rests(900, |step| step % 25 != 0);
+        assert!(at.len() <= 6, "{at:?}");
     }
 
     #[test]
