@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn join(room: u128, participant: u128) -> MediaCommand {
-        command(room, participant, MediaAction::Join { role: Role::Patient })
+        command(room, participant, MediaAction::Join { role: Role::Patient, steerable: true })
     }
 
     fn leave(room: u128, participant: u128) -> MediaCommand {

@@ -36,6 +36,15 @@ pub(crate) enum ConsultState {
     Ended,
 }
 
+/// What a participant speaks to the gateway with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientKind {
+    /// A WebSocket: it takes a lost session up again, and a lost transport.
+    Page,
+    /// Plain HTTP: its session ends with its media.
+    Resource,
+}
+
 /// A participant who has proven to be invited to an open consult.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Admission {
@@ -45,6 +54,18 @@ pub(crate) struct Admission {
     pub(crate) role: Role,
     /// The name of the invitation; a page asks for one in any case.
     pub(crate) name: Option<Redacted<String>>,
+    /// Whose invitation it is: the participant's own, unless it is one of the players that this one lets in.
+    pub(crate) invitation: ParticipantId,
+    /// How many are invited to the consult.
+    pub(crate) invited: usize,
+    pub(crate) client: ClientKind,
+}
+
+impl Admission {
+    /// Whether the participant is invited itself.
+    pub(crate) fn is_invited(&self) -> bool {
+        self.participant == self.invitation
+    }
 }
 
 impl Consult {
@@ -66,6 +87,9 @@ impl Consult {
             participant,
             role: invitation.role,
             name: invitation.name.clone(),
+            invitation: participant,
+            invited: self.invitations.len(),
+            client: ClientKind::Page,
         })
     }
 }

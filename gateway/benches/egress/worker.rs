@@ -96,12 +96,16 @@ impl Worker {
 
     fn admit(&mut self, mut room: Room) {
         let (publisher, subscribers) = (&mut room.publisher, &mut room.subscribers);
-        self.command(room.id, publisher.id, MediaAction::Join { role: Role::Patient });
+        self.command(room.id, publisher.id, MediaAction::Join { role: Role::Patient, steerable: true });
         let (answer, tracks) = self.negotiate(room.id, publisher.id, publisher.offer(None));
         publisher.handle_answer(self.now, &answer);
         let track = *tracks.first().expect("the answer makes a track");
         for subscriber in subscribers {
-            self.command(room.id, subscriber.id, MediaAction::Join { role: Role::Clinician });
+            self.command(
+                room.id,
+                subscriber.id,
+                MediaAction::Join { role: Role::Clinician, steerable: true },
+            );
             let (answer, _) = self.negotiate(room.id, subscriber.id, subscriber.offer(Some(track)));
             subscriber.handle_answer(self.now, &answer);
             let wish = SubscriptionWish { track, max_lines: LINES };

@@ -100,7 +100,7 @@ impl Room {
         self.now = now;
         let index = self.participant_index(id);
         match (action, index) {
-            (MediaAction::Join { role }, None) => self.join(now, id, role, premises),
+            (MediaAction::Join { role, steerable }, None) => self.join(now, id, (role, steerable), premises),
             (MediaAction::Negotiate { negotiation, offer }, index) => {
                 let outcome = match index {
                     Some(index) => self.negotiate(now, index, &offer, premises),
@@ -143,7 +143,13 @@ impl Room {
         self.apply_decisions(now, premises);
     }
 
-    fn join(&mut self, now: Instant, id: ParticipantId, role: Role, premises: &mut Premises) {
+    fn join(
+        &mut self,
+        now: Instant,
+        id: ParticipantId,
+        (role, steerable): (Role, bool),
+        premises: &mut Premises,
+    ) {
         let free = self.participants.iter().position(Option::is_none);
         let place = free.unwrap_or(self.participants.len());
         if place >= MAX_PARTICIPANTS {
@@ -158,6 +164,9 @@ impl Room {
             None => self.participants.push(Some(participant)),
         }
         self.adaptation.handle_join(now, id, role);
+        if !steerable {
+            self.adaptation.handle_unsteerable(id);
+        }
     }
 
     fn leave(&mut self, now: Instant, index: ParticipantIndex, premises: &mut Premises) {

@@ -101,7 +101,7 @@ impl Story {
 
     /// Comes in, with a camera whose codecs are offered in the order of the room.
     fn joins(&mut self, who: ParticipantId, codecs: &[VideoCodec]) -> &mut Self {
-        self.command(who, MediaAction::Join { role: Role::Patient });
+        self.command(who, MediaAction::Join { role: Role::Patient, steerable: true });
         self.offers(who, codecs)
     }
 
@@ -260,7 +260,7 @@ fn with_nothing_in_common_it_is_vp8_and_counted() {
 fn a_refused_offer_changes_nothing() {
     let mut story = Story::where_the_site_likes(H264);
     story.joins(DOCTOR, CHROMIUM);
-    story.command(PATIENT, MediaAction::Join { role: Role::Patient });
+    story.command(PATIENT, MediaAction::Join { role: Role::Patient, steerable: true });
     let negotiation = NegotiationId(99);
     let sdp =
         format!("v=0\r\ns=-\r\na=group:BUNDLE 0\r\n{}", line("0", "recvonly", FIREFOX).replace('\n', "\r\n"));

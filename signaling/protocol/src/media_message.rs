@@ -35,6 +35,8 @@ pub enum MediaAction {
     Join {
         /// Its role.
         role: Role,
+        /// Whether it follows plans; a camera that publishes by plain HTTP sends what it likes.
+        steerable: bool,
     },
     /// Negotiate the participant's transport, tracks and subscriptions.
     Negotiate {
@@ -263,4 +265,6 @@ pub enum TransportState {
     Disconnected,
     /// It will not come back: ICE consent expired, or DTLS failed.
     Failed,
+    /// The client closed it.
+    Closed,
 }

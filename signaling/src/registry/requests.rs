@@ -12,6 +12,7 @@ use protocol::track::Role;
 
 use super::{Deadline, Negotiation, Output, Registry, SessionStep};
 use crate::close_reason::CloseReason;
+use crate::consult::ClientKind;
 use crate::display_name::display_name;
 use crate::limits::{
     MAX_OFFERED_SUBSCRIPTIONS, MAX_OFFERED_TRACKS, MAX_OPEN_NEGOTIATIONS, NEGOTIATION_TIMEOUT,
@@ -96,15 +97,18 @@ impl Registry {
             }
             return Ok(Reply::Now(Response::Joined(self.snapshot_for(id))));
         }
+        let reserved = self.places_kept_from(id);
+        let Some(session) = self.sessions.get_mut(&id) else { return Err(ErrorCode::Internal) };
         let room = self.rooms.entry(room_id).or_default();
-        if room.members.len() >= self.max_participants {
+        if room.members.len() + reserved >= self.max_participants {
             self.count(Sample::Join(JoinOutcome::RoomFull));
             return Err(ErrorCode::RoomFull);
         }
         room.members.push((participant, id));
         session.place = Place::Room { name: name.into(), since: now, media: MediaState::Awaited };
+        let steerable = session.admission.client == ClientKind::Page;
         let (role, reports, seen) = (session.admission.role, session.take_reports(), session.as_seen());
-        self.command(room_id, participant, MediaAction::Join { role });
+        self.command(room_id, participant, MediaAction::Join { role, steerable });
         for report in reports {
             self.command(room_id, participant, MediaAction::Report(report));
         }
@@ -114,6 +118,19 @@ impl Registry {
         self.outputs.push_back(Output::Record(SessionStep::Joined { session: id }));
         self.count(Sample::Join(JoinOutcome::Ok));
         Ok(Reply::Now(Response::Joined(self.snapshot_for(id))))
+    }
+
+    /// The places that somebody who is not invited leaves to those who are and have not come yet.
+    fn places_kept_from(&self, id: SessionId) -> usize {
+        let Some(session) = self.sessions.get(&id).filter(|session| !session.admission.is_invited()) else {
+            return 0;
+        };
+        let members = self.rooms.get(&session.room()).map(|room| room.members.as_slice()).unwrap_or_default();
+        let is_invited = |member: &SessionId| {
+            self.sessions.get(member).is_some_and(|session| session.admission.is_invited())
+        };
+        let present = members.iter().filter(|(_, member)| is_invited(member)).count();
+        session.admission.invited.saturating_sub(present)
     }
 
     /// The others in the room, and their tracks.

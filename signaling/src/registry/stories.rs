@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use super::{Output, Registry, SessionStep};
 use crate::close_reason::CloseReason;
-use crate::consult::Admission;
+use crate::consult::{Admission, ClientKind};
 use crate::limits::{MAX_LOGGED_EVENTS, MAX_OPEN_NEGOTIATIONS};
 use crate::sample::Sample;
 use crate::session::ConnectionId;
@@ -76,6 +76,9 @@ impl Story {
             participant: participant(client),
             role: client.1,
             name: None,
+            invitation: participant(client),
+            invited: 2,
+            client: ClientKind::Page,
         };
         self.registry.handle_hello(self.now, client.0, 1, admission, resume);
         self.drained()
@@ -208,7 +211,7 @@ fn two_join_and_see_each_other() {
     story.hears(DOCTOR, &["welcome", "joined", "participant_joined"]);
     assert_eq!(story.last(DOCTOR)["name"], "Wang");
     assert_eq!(story.last(PATIENT)["participants"][0]["name"], "Dr. Li");
-    assert_eq!(story.asked(PATIENT), [&MediaAction::Join { role: Role::Patient }]);
+    assert_eq!(story.asked(PATIENT), [&MediaAction::Join { role: Role::Patient, steerable: true }]);
     assert_eq!(story.registry.census().rooms, 1);
 }
 
@@ -335,7 +338,10 @@ fn the_link_opened_elsewhere_takes_over() {
     assert_eq!(story.last(PATIENT)["reason"], "replaced");
     story.drops(PATIENT).says(PATIENT_AGAIN, join("Wang")).hears(PATIENT_AGAIN, &["welcome", "joined"]);
     story.hears(DOCTOR, &["participant_left", "participant_joined"]);
-    assert_eq!(story.asked(PATIENT), [&MediaAction::Leave, &MediaAction::Join { role: Role::Patient }]);
+    assert_eq!(
+        story.asked(PATIENT),
+        [&MediaAction::Leave, &MediaAction::Join { role: Role::Patient, steerable: true }]
+    );
 }
 
 #[test]
@@ -417,7 +423,8 @@ fn reports_of_the_lobby_reach_the_media_plane_with_the_join() {
     let mut story = Story::new();
     story.arrives(PATIENT).says(PATIENT, ClientMessage::NetworkReport(report(1)));
     story.says(PATIENT, ClientMessage::NetworkReport(report(2))).says(PATIENT, join("Wang"));
-    let expected = [&MediaAction::Join { role: Role::Patient }, &MediaAction::Report(report(2))];
+    let expected =
+        [&MediaAction::Join { role: Role::Patient, steerable: true }, &MediaAction::Report(report(2))];
     assert_eq!(story.asked(PATIENT), expected);
 }
 

@@ -123,7 +123,7 @@ impl Browser {
 
     /// Enters the room, in which these tracks are already.
     pub(super) fn join(&mut self, tracks: &[Track]) {
-        self.commands.push_back(MediaAction::Join { role: self.role });
+        self.commands.push_back(MediaAction::Join { role: self.role, steerable: true });
         for track in tracks {
             self.subscribe(*track);
         }

@@ -62,6 +62,13 @@ impl Adaptation {
         self.update(now);
     }
 
+    /// A participant who has just joined follows no plans.
+    pub fn handle_unsteerable(&mut self, participant: ParticipantId) {
+        if let Some(present) = self.room.participants.get_mut(&participant) {
+            present.steerable = false;
+        }
+    }
+
     /// Removes a participant with its tracks and subscriptions.
     pub fn handle_leave(&mut self, now: Instant, participant: ParticipantId) {
         self.room.participants.remove(&participant);
@@ -74,7 +81,12 @@ impl Adaptation {
     /// Takes a new track; a video track gets its uplink plan at once.
     pub fn handle_publish(&mut self, now: Instant, publication: Publication) {
         if self.room.participants.contains_key(&publication.publisher) {
-            self.room.tracks.insert(publication.track, Track::new(now, publication));
+            let publisher = self.room.participants.get(&publication.publisher);
+            let fixed = publisher.is_some_and(|publisher| !publisher.steerable);
+            let id = publication.track;
+            let mut track = Track::new(now, publication);
+            track.fixed = fixed;
+            self.room.tracks.insert(id, track);
             self.update(now);
         }
     }

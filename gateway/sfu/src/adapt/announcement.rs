@@ -69,7 +69,9 @@ impl Adaptation {
             .iter()
             .map(|track| {
                 let track = self.room.tracks.get(track);
-                track.map_or(Rung::AudioOnly, |track| self.room.cap(now, id, track, |hd| hd.sought).rung)
+                track.map_or(Rung::AudioOnly, |track| {
+                    self.room.viewing_cap(now, id, track, |hd| hd.sought).rung
+                })
             })
             .collect();
         let snapshot = self.room.subscriber_snapshot(now, id);

@@ -19,6 +19,8 @@ use super::uplink_limit::UplinkLimit;
 pub(super) struct Participant {
     pub(super) joined_at: Instant,
     pub(super) role: Role,
+    /// It follows plans.
+    pub(super) steerable: bool,
     pub(super) classifier: NetworkClassifier,
     pub(super) allocator: Allocator,
     pub(super) uplink: Option<Uplink>,
@@ -48,6 +50,7 @@ impl Participant {
         Self {
             joined_at: now,
             role,
+            steerable: true,
             classifier,
             allocator: Allocator::new(now),
             uplink: None,

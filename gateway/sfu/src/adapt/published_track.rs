@@ -35,6 +35,8 @@ pub(super) struct Track {
     pub(super) published_at: Instant,
     pub(super) publication: Publication,
     pub(super) muted: bool,
+    /// Its publisher follows no plan: what arrives is what there is.
+    pub(super) fixed: bool,
     /// What its page last said to hold the encoder back, and when.
     encoder_limit: (EncoderLimit, Instant),
     pub(super) plan: Vec<EncodingTarget>,
@@ -62,6 +64,7 @@ impl Track {
             published_at: now,
             publication,
             muted: false,
+            fixed: false,
             encoder_limit: (EncoderLimit::None, now),
             plan: Vec::new(),
             planned_at: now,
@@ -282,11 +285,17 @@ impl Track {
         match measured {
             None => planned,
             // The publisher needs a moment to follow its plan.
-            Some(measured) if now.saturating_duration_since(self.planned_at) < PLAN_GRACE => {
+            Some(measured) if !self.fixed && now.saturating_duration_since(self.planned_at) < PLAN_GRACE => {
                 measured.min(planned)
             }
             Some(measured) => measured,
         }
+    }
+
+    /// The size of a camera's only picture, where its publisher makes it no smaller.
+    pub(super) fn only_rung(&self, now: Instant) -> Option<Rung> {
+        let is_only = self.fixed && self.encodings() == 1 && self.publication.source == TrackSource::Camera;
+        (is_only && self.measure(0).alive).then(|| self.rung_of(now, 0))
     }
 
     /// Whether something that is asked for has come so lately that those who watch may not have gone over to it.
@@ -320,14 +329,19 @@ impl Track {
                 // What is given up for others to come is left before it ends.
                 Some(lowest) => index == lowest || measure.alive && ripe && (planned || !self.reduced),
             };
-            let ceiling = self.plan.get(index).map_or(Bitrate::ZERO, |plan| plan.max_bitrate);
+            let [.., whole] = measure.cumulative;
+            // Where none is followed, no plan says what it may grow to.
+            let ceiling = match self.plan.get(index) {
+                _ if self.fixed => whole,
+                plan => plan.map_or(Bitrate::ZERO, |plan| plan.max_bitrate),
+            };
             let rung = self.rung_of(now, index);
             let full = match self.publication.source {
+                _ if self.fixed => whole,
                 TrackSource::Camera if !self.reduced => ceiling.max(rung.nominal_bitrate()),
                 // What an uplink lowers gives way for no receiver.
                 TrackSource::Camera | TrackSource::Screen | TrackSource::Microphone => ceiling,
             };
-            let [.., whole] = measure.cumulative;
             let cumulative = if whole == Bitrate::ZERO {
                 EXPECTED_SHARES.map(|share| ceiling.scaled(share))
             } else {

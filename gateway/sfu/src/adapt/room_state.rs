@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use protocol::id::{ParticipantId, TrackId};
 use protocol::ladder::Rung;
+use protocol::network_class::NetworkClass;
 use protocol::quality::{HdMode, HdReason, PairQuality, RungReason};
 use protocol::track::TrackSource;
 use protocol::units::Bitrate;
@@ -151,6 +152,31 @@ impl RoomState {
         if hd { cap } else { policy::PairCap { rung: cap.rung.min(Rung::P480), ..cap } }
     }
 
+    /// The cap of what a subscriber is shown. What the publisher is asked for goes by [`Self::cap`]: one that sends
+    /// what it likes would seem to follow otherwise, and be measured by that.
+    pub(super) fn viewing_cap(
+        &self,
+        now: Instant,
+        subscriber: ParticipantId,
+        track: &Track,
+        allows: fn(HdDecision) -> bool,
+    ) -> policy::PairCap {
+        let cap = self.cap(now, subscriber, track, allows);
+        policy::PairCap { rung: cap.rung.max(self.only_rung(now, subscriber, track)), ..cap }
+    }
+
+    /// What a publisher that sends one picture and follows no plan leaves to choose from: that picture or none. An exam
+    /// camera is what the consult is about, and only what is known to be slow speaks against it.
+    fn only_rung(&self, now: Instant, subscriber: ParticipantId, track: &Track) -> Rung {
+        let is_slow = |end: &ParticipantId| {
+            let class = self.participants.get(end).map(|end| end.classifier.verdict().class);
+            class.is_none_or(|class| policy::merit(class) < policy::merit(NetworkClass::Unknown))
+        };
+        let only =
+            track.only_rung(now).filter(|_| ![track.publication.publisher, subscriber].iter().any(is_slow));
+        only.unwrap_or(Rung::AudioOnly)
+    }
+
     /// Dates what a subscriber is told that it was not told before.
     pub(super) fn date(
         &mut self,
@@ -182,7 +208,7 @@ impl RoomState {
         let demands = participant.demands.iter().enumerate().filter_map(|(index, id)| {
             let track = self.tracks.get(id)?;
             let publisher = self.participants.get(&track.publication.publisher)?;
-            let cap = self.cap(now, subscriber, track, |decision| decision.permitted);
+            let cap = self.viewing_cap(now, subscriber, track, |decision| decision.permitted);
             Some(DemandSnapshot {
                 source: *indices.get(id)?,
                 priority: Priority::of(track.publication.source, publisher.role, participant.role),

@@ -99,8 +99,14 @@ impl Room {
                     }
                 }
                 DtlsEvent::Failed => self.fail_transport(index, TransportFailure::Dtls, premises),
-                // The client closed it on purpose: it leaves by signaling, or negotiates anew.
-                DtlsEvent::Closed => self.drop_transport(index, premises),
+                // On purpose: a page leaves by signaling, or negotiates anew; other clients may say no more than this.
+                DtlsEvent::Closed => {
+                    self.drop_transport(index, premises);
+                    if let Some(participant) = self.participants[index.0].as_ref() {
+                        let (participant, state) = (participant.id, TransportState::Closed);
+                        premises.report(self.id, MediaReport::Transport { participant, state });
+                    }
+                }
             }
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct End {
     pub(crate) sequence: u32,
     /// Its encodings are spatial layers of one stream, each of half the lines of the next.
     pub(crate) spatial: bool,
+    /// It sends one picture of so many lines, whatever it is asked for.
+    pub(crate) only_lines: Option<u16>,
 }
 
 pub(crate) struct Sim {
@@ -130,12 +132,24 @@ impl Sim {
             report: None,
             sequence: 0,
             spatial: false,
+            only_lines: None,
         });
         self.ends.len() - 1
     }
 
     /// Publishes the camera of an end anew, as one stream with spatial layers.
     pub(crate) fn sends_spatial_layers(&mut self, index: usize) {
+        self.publishes_one_stream(index);
+        self.ends[index].spatial = true;
+    }
+
+    /// Publishes the camera of an end anew, as one stream that follows no plan.
+    pub(crate) fn sends_only(&mut self, index: usize, lines: u16) {
+        self.publishes_one_stream(index);
+        self.ends[index].only_lines = Some(lines);
+    }
+
+    fn publishes_one_stream(&mut self, index: usize) {
         let (publisher, track) = (self.ends[index].id, self.ends[index].camera);
         self.adaptation.handle_unpublish(self.now, track);
         let (source, rids) = (TrackSource::Camera, vec![String::new()]);
@@ -146,7 +160,6 @@ impl Sim {
         for other in self.ends.iter().filter(|end| end.id != publisher) {
             self.adaptation.handle_subscribe(self.now, other.id, track, 720);
         }
-        self.ends[index].spatial = true;
     }
 
     pub(crate) fn run(&mut self, time: Duration) {
@@ -182,6 +195,18 @@ impl Sim {
     pub(crate) fn layers(&self, index: usize) -> [LayerMeasure; 3] {
         let end = &self.ends[index];
         let mut layers = [LayerMeasure::default(); 3];
+        let rate = kbps(1_500);
+        if let Some(lines) = end.only_lines {
+            layers[0] = LayerMeasure {
+                alive: true,
+                stalled: false,
+                height: Some(lines),
+                cumulative: [rate; 3],
+                temporal_layers: 1,
+                frame_rate: 30.0,
+            };
+            return layers;
+        }
         let Some(plan) = &end.plan else { return layers };
         let mut spare = end.uplink;
         for (position, (layer, encoding)) in layers.iter_mut().zip(&plan.encodings).enumerate() {
@@ -238,7 +263,8 @@ impl Sim {
         let jitter = Duration::from_millis(5);
         let uplink = Uplink { rate, loss: end.uplink_loss, jitter, rtt: Some(end.rtt) };
         let (id, camera) = (end.id, end.camera);
-        self.adaptation.handle_layers(self.now, camera, &layers);
+        let streams = if end.only_lines.is_some() { 1 } else { layers.len() };
+        self.adaptation.handle_layers(self.now, camera, &layers[..streams]);
         self.adaptation.handle_uplink(self.now, id, uplink);
         self.adaptation.handle_downlink(self.now, id, link);
         self.drain();
@@ -307,6 +333,7 @@ fn halved(plan: &UplinkPlan, position: usize) -> u16 {
 }
 
 pub(crate) const FIVE_G: &str = "10.5.0.1";
+pub(crate) const WIRED: &str = "10.1.0.1";
 pub(crate) const ELSEWHERE: &str = "192.0.2.1";
 
 pub(crate) fn secs(seconds: u64) -> Duration {

@@ -5,9 +5,11 @@ use std::time::Duration;
 use protocol::decision::UplinkDecision;
 use protocol::ladder::Rung;
 use protocol::media_message::EncoderLimit;
+use protocol::quality::HdMode;
+use protocol::track::Role;
 use protocol::units::Bitrate;
 
-use crate::simulation::{Sim, five_g_pair, kbps, secs};
+use crate::simulation::{ELSEWHERE, Sim, WIRED, five_g_pair, kbps, secs};
 
 fn say(sim: &mut Sim, limit: EncoderLimit) {
     let (now, camera) = (sim.now, sim.ends[0].camera);
@@ -108,4 +110,28 @@ fn a_word_that_is_repeated_stands() {
     }
     say(&mut sim, EncoderLimit::None);
     assert!(sim.until(Duration::from_secs(60), |sim| sim.sees(0, 1) == Rung::P720).is_some());
+}
+
+#[test]
+fn the_only_picture_of_a_device_is_shown_where_nothing_speaks_against_it() {
+    for (publisher, steerable, watcher, downlink, expected) in [
+        (ELSEWHERE, false, (ELSEWHERE, 50), 20_000, Rung::P720),
+        (WIRED, false, (WIRED, 50), 20_000, Rung::P720),
+        (WIRED, true, (WIRED, 50), 20_000, Rung::AudioOnly),
+        (ELSEWHERE, false, (ELSEWHERE, 910), 20_000, Rung::AudioOnly),
+        (ELSEWHERE, false, (ELSEWHERE, 50), 700, Rung::AudioOnly),
+    ] {
+        let mut sim = Sim::new(HdMode::Strict);
+        sim.join(Role::Device, publisher, 50, kbps(20_000));
+        sim.join(Role::Observer, watcher.0, watcher.1, kbps(downlink));
+        if !steerable {
+            sim.adaptation.handle_unsteerable(sim.ends[0].id);
+        }
+        sim.sends_only(0, 720);
+        sim.run(secs(10));
+        for _ in 0..100 {
+            sim.run(Duration::from_millis(200));
+            assert_eq!(sim.sees(0, 1), expected, "{publisher} {steerable} to {watcher:?} {downlink}");
+        }
+    }
 }
