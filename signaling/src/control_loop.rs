@@ -9,6 +9,7 @@ use protocol::client_message::{ClientEnvelope, Resume};
 use protocol::id::ConsultId;
 use protocol::media_message::{MediaAction, MediaCommand, MediaEvent};
 use protocol::server_message::ServerMessage;
+use protocol::track::Track;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -26,13 +27,38 @@ use crate::unix_time::UnixTime;
 /// What sockets and the API tell the loop.
 #[derive(Debug)]
 pub(crate) enum LoopInput {
-    Connected { connection: ConnectionId, outbox: Outbox },
-    Hello { connection: ConnectionId, request: u32, admission: Admission, resume: Option<Resume> },
-    Message { connection: ConnectionId, envelope: ClientEnvelope },
-    Attested { connection: ConnectionId, request: u32, claim: AttestedClaim },
-    Disconnected { connection: ConnectionId },
+    Connected {
+        connection: ConnectionId,
+        outbox: Outbox,
+    },
+    Hello {
+        connection: ConnectionId,
+        request: u32,
+        admission: Admission,
+        resume: Option<Resume>,
+    },
+    Message {
+        connection: ConnectionId,
+        envelope: ClientEnvelope,
+    },
+    Attested {
+        connection: ConnectionId,
+        request: u32,
+        claim: AttestedClaim,
+    },
+    Disconnected {
+        connection: ConnectionId,
+    },
     ConsultEnded(ConsultId),
-    Explain { consult: ConsultId, reply: oneshot::Sender<Result<Explanation, Unexplained>> },
+    /// What could be played.
+    Tracks {
+        consult: ConsultId,
+        reply: oneshot::Sender<Vec<Track>>,
+    },
+    Explain {
+        consult: ConsultId,
+        reply: oneshot::Sender<Result<Explanation, Unexplained>>,
+    },
     ShutDown,
 }
 
@@ -142,6 +168,10 @@ impl ControlLoop {
             LoopInput::Disconnected { connection } => {
                 self.outbox_by_connection.remove(&connection);
                 self.registry.handle_disconnect(now, connection);
+            }
+            LoopInput::Tracks { consult, reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.registry.tracks(consult));
             }
             LoopInput::Explain { consult, reply } => {
                 self.last_query += 1;

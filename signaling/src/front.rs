@@ -15,7 +15,7 @@ use crate::client_address::client_address;
 use crate::config::SignalingConfig;
 use crate::consult::Consult;
 use crate::control_loop::LoopInput;
-use crate::limits::{MISS_BURST, MISS_RATE};
+use crate::limits::{MISS_BURST, MISS_RATE, RESOURCE_REQUEST_BURST, RESOURCE_REQUEST_RATE};
 use crate::redacted::Redacted;
 use crate::sample::{AuthFailure, Limit, Sample, StoreOperation};
 use crate::sample_sink::SampleSink;
@@ -38,6 +38,7 @@ pub(crate) struct Front {
     pub(crate) resources: Resources,
     store: Store,
     api_limiter: Mutex<AddressLimiter>,
+    resource_limiter: Mutex<AddressLimiter>,
     miss_limiter: Mutex<AddressLimiter>,
     last_connection: AtomicU64,
 }
@@ -59,6 +60,7 @@ impl Front {
         inputs: mpsc::Sender<LoopInput>,
     ) -> Self {
         let per_second = f64::from(config.api_requests_per_second.max(1));
+        let resource_rate = Rate { per_second: RESOURCE_REQUEST_RATE, burst: RESOURCE_REQUEST_BURST };
         let miss_rate = Rate { per_second: MISS_RATE, burst: MISS_BURST };
         let attested_apps = AttestedApps::new(std::mem::take(&mut config.attested_apps));
         Self {
@@ -71,6 +73,7 @@ impl Front {
             resources: Resources::default(),
             store,
             api_limiter: Mutex::new(AddressLimiter::new(Rate { per_second, burst: 2.0 * per_second })),
+            resource_limiter: Mutex::new(AddressLimiter::new(resource_rate)),
             miss_limiter: Mutex::new(AddressLimiter::new(miss_rate)),
             last_connection: AtomicU64::new(0),
         }
@@ -83,6 +86,11 @@ impl Front {
     /// Counts an API request of an address.
     pub(crate) fn pass_api(&self, address: IpAddr) -> Pass {
         self.pass(&self.api_limiter, Limit::ApiRate, address)
+    }
+
+    /// Counts a request of an address about media over plain HTTP.
+    pub(crate) fn pass_resource(&self, address: IpAddr) -> Pass {
+        self.pass(&self.resource_limiter, Limit::ResourceRate, address)
     }
 
     /// Counts a proof that failed; beyond the rate, its answer shall be late.

@@ -99,6 +99,15 @@ pub(crate) const MAX_HEADER_FIELDS: usize = 64;
 /// Data that a peer does not take in this time ends its connection (`TCP_USER_TIMEOUT`).
 pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Offers, patches and ends of one address per second over plain HTTP, and at once: a lecture hall behind one address
+/// begins to watch.
+pub(crate) const RESOURCE_REQUEST_RATE: f64 = 50.0;
+/// See [`RESOURCE_REQUEST_RATE`].
+pub(crate) const RESOURCE_REQUEST_BURST: f64 = 200.0;
+
+/// Requests to one resource that wait; a client has no reason to send more than one at a time.
+pub(crate) const MAX_RESOURCE_REQUESTS: usize = 4;
+
 /// Failed proofs of one address per minute; a hospital's address is shared, so a valid proof passes anyway.
 pub(crate) const MISS_BURST: f64 = 10.0;
 /// See [`MISS_BURST`].

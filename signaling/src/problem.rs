@@ -27,6 +27,7 @@ pub(crate) enum ProblemCode {
     BodyTooLarge,
     NothingPublished,
     RoomFull,
+    TakenOver,
     ConsultClosed,
     PreconditionFailed,
     UnsupportedMediaType,
@@ -52,7 +53,7 @@ pub(crate) struct ProblemBody {
 impl ProblemCode {
     /// Every code, in the order of the reference.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::MalformedBody,
         Self::MalformedJson,
         Self::InvalidField,
@@ -65,6 +66,7 @@ impl ProblemCode {
         Self::BodyTooLarge,
         Self::NothingPublished,
         Self::RoomFull,
+        Self::TakenOver,
         Self::ConsultClosed,
         Self::PreconditionFailed,
         Self::UnsupportedMediaType,
@@ -91,6 +93,7 @@ impl ProblemCode {
             Self::BodyTooLarge => "body_too_large",
             Self::NothingPublished => "nothing_published",
             Self::RoomFull => "room_full",
+            Self::TakenOver => "taken_over",
             Self::ConsultClosed => "consult_closed",
             Self::PreconditionFailed => "precondition_failed",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -116,7 +119,7 @@ impl ProblemCode {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NothingPublished | Self::RoomFull => StatusCode::CONFLICT,
+            Self::NothingPublished | Self::RoomFull | Self::TakenOver => StatusCode::CONFLICT,
             Self::ConsultClosed => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -18,7 +18,7 @@ use protocol::quality::HdMode;
 use protocol::server_message::{
     EndReason, ErrorCode, Event, Response, ResponseEnvelope, ServerMessage, Welcome,
 };
-use protocol::track::Role;
+use protocol::track::{Role, Track};
 use protocol::video_codec::CodecPreference;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -57,9 +57,19 @@ pub(crate) enum Output {
 /// A step of a session that the store keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionStep {
-    Started { session: SessionId, consult: ConsultId, participant: ParticipantId },
-    Joined { session: SessionId },
-    Ended { session: SessionId, reason: EndReason },
+    /// Under the invitation that let it in: a player has none of its own.
+    Started {
+        session: SessionId,
+        consult: ConsultId,
+        invitation: ParticipantId,
+    },
+    Joined {
+        session: SessionId,
+    },
+    Ended {
+        session: SessionId,
+        reason: EndReason,
+    },
 }
 
 /// Something that happens unless something else does first.
@@ -255,11 +265,12 @@ impl Registry {
         }
         let id = SessionId::from_bits(self.rng.random());
         let secret = SessionId::from_bits(self.rng.random()).to_string();
-        let (consult, participant) = (admission.consult, admission.participant);
+        let (consult, participant, invitation) =
+            (admission.consult, admission.participant, admission.invitation);
         self.sessions.insert(id, Session::new(id, admission, secret.into(), connection));
         self.session_by_connection.insert(connection, Some(id));
         self.session_by_participant.insert(participant, id);
-        self.outputs.push_back(Output::Record(SessionStep::Started { session: id, consult, participant }));
+        self.outputs.push_back(Output::Record(SessionStep::Started { session: id, consult, invitation }));
         self.welcome(connection, request, id, Continuity::Begun);
     }
 
@@ -334,6 +345,11 @@ impl Registry {
             video_codecs: self.video_codecs.order().collect(),
         };
         self.respond(connection, request, Response::Welcome(welcome));
+    }
+
+    /// The tracks that a consult has at this moment.
+    pub(crate) fn tracks(&self, consult: ConsultId) -> Vec<Track> {
+        self.rooms.get(&consult.into()).map(|room| room.tracks.clone()).unwrap_or_default()
     }
 
     fn expire_hello(&mut self, connection: ConnectionId) {

@@ -165,6 +165,8 @@ words! {
         BodySize = "body_size",
         /// API requests per second of one address.
         ApiRate = "api_rate",
+        /// Requests over plain HTTP per second of one address.
+        ResourceRate = "resource_rate",
         /// Failed proofs per minute of one address.
         MissRate = "miss_rate",
         /// Time for the first message.

@@ -172,13 +172,13 @@ impl Store {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for (step, at) in steps {
             let query = match step {
-                SessionStep::Started { session, consult, participant } => sqlx::query(
+                SessionStep::Started { session, consult, invitation } => sqlx::query(
                     "INSERT OR IGNORE INTO sessions (started_at, id, consult, participant) VALUES (?, ?, ?, ?)",
                 )
                 .bind(seconds(*at))
                 .bind(session.to_string())
                 .bind(consult.to_string())
-                .bind(participant.to_string()),
+                .bind(invitation.to_string()),
                 SessionStep::Joined { session } => sqlx::query("UPDATE sessions SET joined_at = ? WHERE id = ?")
                     .bind(seconds(*at))
                     .bind(session.to_string()),
@@ -311,10 +311,10 @@ mod tests {
         let (consult, participant) = (ConsultId::from_bits(1), ParticipantId::from_bits(12));
         let session = SessionId::from_bits;
         let steps = [
-            SessionStep::Started { session: session(1), consult, participant },
+            SessionStep::Started { session: session(1), consult, invitation: participant },
             SessionStep::Joined { session: session(1) },
             SessionStep::Ended { session: session(1), reason: EndReason::Left },
-            SessionStep::Started { session: session(2), consult, participant },
+            SessionStep::Started { session: session(2), consult, invitation: participant },
         ];
         store.record(&steps.map(|step| (step, NOW))).await.expect("recorded");
         store.close().await;

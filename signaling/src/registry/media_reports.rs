@@ -8,10 +8,11 @@ use protocol::media_message::{
     Answer, MediaEvent, MediaReport, NegotiationFailure, NegotiationId, TransportState,
 };
 use protocol::network_class::NetworkClass;
-use protocol::server_message::{ErrorCode, Event, Response};
+use protocol::server_message::{EndReason, ErrorCode, Event, Response};
 use protocol::track::Track;
 
 use super::Registry;
+use crate::consult::ClientKind;
 use crate::room::TrackChange;
 use crate::sample::{NegotiationOutcome, Sample};
 use crate::session::{MediaState, Place};
@@ -111,9 +112,21 @@ impl Registry {
             TransportState::Disconnected => self.change_media(id, MediaState::Reached, MediaState::Silent),
             TransportState::Failed => {
                 self.count(Sample::MediaFailed);
-                self.tell(id, Event::MediaFailed);
+                match self.client_of(id) {
+                    ClientKind::Page => self.tell(id, Event::MediaFailed),
+                    ClientKind::Resource => self.end_session(id, EndReason::TimedOut),
+                }
             }
+            TransportState::Closed => match self.client_of(id) {
+                // It says itself what comes next.
+                ClientKind::Page => {}
+                ClientKind::Resource => self.end_session(id, EndReason::Left),
+            },
         }
+    }
+
+    fn client_of(&self, id: SessionId) -> ClientKind {
+        self.sessions.get(&id).map_or(ClientKind::Page, |session| session.admission.client)
     }
 
     /// Moves a participant's media from one state to another, and tells the others what that looks like.

@@ -7,27 +7,33 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use protocol::id::{ParticipantId, SessionId};
+use protocol::id::{ConsultId, ParticipantId, SessionId};
 use protocol::media_message::Offer;
 use protocol::server_message::ErrorCode;
-use protocol::track::Role;
+use protocol::track::{Role, Track};
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use super::caller::CallError;
 use super::cast::{publications, subscriptions};
-use super::ice_fragment::IceFragment;
-use super::resource::{Condition, NotOpened, Opened, Patched, Refused, open};
+use super::ice_fragment::IceCredentials;
+use super::resource::{Opened, Patch, Patched, Refused, open};
 use super::sdp_outline::outline;
 use crate::admission::{Refusal, admit};
-use crate::consult::Admission;
+use crate::close_reason::CloseReason;
+use crate::consult::{Admission, ClientKind};
 use crate::consults_api::draw_bits;
-use crate::front::Front;
+use crate::control_loop::LoopInput;
+use crate::front::{Front, Pass};
 use crate::problem::{Problem, ProblemCode};
 use crate::request_body::read_body;
 use crate::routes::ClientAddress;
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+
+/// Stands before the name of the invitation that lets a player in, so that nobody takes it for the person.
+const PLAYER_MARK: &str = "▶ ";
 
 /// What a player asks for.
 #[derive(Debug, Deserialize)]
@@ -45,15 +51,16 @@ pub(crate) async fn publish(
     body: Body,
 ) -> Result<Response, Problem> {
     let (admission, sdp) = receive(&front, address, &headers, body).await?;
+    if admission.role == Role::Observer {
+        return Err(ProblemCode::Forbidden.because("an observer publishes nothing"));
+    }
     let tracks = publications(&outline(&sdp));
+    if tracks.is_empty() {
+        return Err(ProblemCode::OfferRejected.because("the offer has no media description that sends"));
+    }
+    let name = name_of(&admission);
     let offer = Offer { sdp, tracks, subscriptions: Vec::new() };
-    let opening = open(Arc::clone(&front), admission.participant, admission, move |_| {
-        (!offer.tracks.is_empty()).then_some(offer)
-    });
-    // Whoever hangs up in the middle leaves a session that ends by itself, not one that nobody keeps.
-    let opened = tokio::spawn(opening).await.map_err(|_| stopping())?;
-    let pointless = || ProblemCode::OfferRejected.because("the offer has no media description that sends");
-    opened.map(|opened| created("whip", opened)).map_err(|reason| not_opened(reason, pointless))
+    created("whip", front, admission, name, offer).await
 }
 
 /// `POST /whep`: plays to an observer of its own, whom the token of any participant lets in.
@@ -73,16 +80,14 @@ pub(crate) async fn play(
     if !media.iter().any(|media| media.receives) {
         return Err(ProblemCode::OfferRejected.because("the offer has no media description that receives"));
     }
-    let owner = invited.participant;
+    let subscriptions = subscriptions(&media, &tracks(&front, invited.consult).await?, asked_for);
+    if subscriptions.is_empty() {
+        return Err(ProblemCode::NothingPublished.because("nobody publishes what could be played"));
+    }
+    let name = format!("{PLAYER_MARK}{}", name_of(&invited));
     let participant = ParticipantId::from_bits(draw_bits()?);
     let observer = Admission { participant, role: Role::Observer, ..invited };
-    let opening = open(Arc::clone(&front), owner, observer, move |room| {
-        let subscriptions = subscriptions(&media, &room.tracks, asked_for);
-        (!subscriptions.is_empty()).then_some(Offer { sdp, tracks: Vec::new(), subscriptions })
-    });
-    let opened = tokio::spawn(opening).await.map_err(|_| stopping())?;
-    let pointless = || ProblemCode::NothingPublished.because("nobody publishes what could be played");
-    opened.map(|opened| created("whep", opened)).map_err(|reason| not_opened(reason, pointless))
+    created("whep", front, observer, name, Offer { sdp, tracks: Vec::new(), subscriptions }).await
 }
 
 /// `PATCH /whip/{id}` and `/whep/{id}`: candidates, or a restart of ICE.
@@ -95,16 +100,18 @@ pub(crate) async fn patch(
 ) -> Result<Response, Problem> {
     let admission = prove(&front, address, &headers).await?;
     require_type(&headers, FRAGMENT)?;
-    let condition = match headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()) {
-        None => {
-            return Err(ProblemCode::PreconditionRequired.because("If-Match names the ICE session, or is *"));
-        }
-        Some("*") => Condition::Any,
-        Some(tag) => Condition::Tag(tag.to_owned()),
+    let Some(condition) = headers.get(header::IF_MATCH) else {
+        return Err(ProblemCode::PreconditionRequired.because("If-Match names the ICE session, or is *"));
     };
-    let fragment = IceFragment::read(&read_text(body).await?);
-    let session = session_of(&id)?;
-    match front.resources.patch(session, admission.participant, condition, fragment).await {
+    let condition = condition.to_str().unwrap_or_default().trim();
+    let credentials = IceCredentials::read(&read_text(body).await?)
+        .map_err(|_| ProblemCode::InvalidField.because("the fragment has no fit ICE credentials"))?;
+    let patch = match (condition, credentials) {
+        ("*", Some(credentials)) => Patch::Restart(credentials),
+        ("*", None) => return Err(ProblemCode::InvalidField.because("a restart has credentials")),
+        (tags, _) => Patch::Trickle { tags: tags.split(',').map(|tag| tag.trim().to_owned()).collect() },
+    };
+    match front.resources.patch(session_of(&id)?, admission.participant, patch).await {
         Ok(Patched::Noted) => Ok(StatusCode::NO_CONTENT.into_response()),
         Ok(Patched::Restarted { fragment, tag }) => {
             let headers = [(header::CONTENT_TYPE, FRAGMENT.to_owned()), (header::ETAG, tag)];
@@ -138,6 +145,14 @@ pub(crate) async fn preflight() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, headers)
 }
 
+/// Lets a page of any origin read an answer.
+pub(crate) fn share(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let exposed = HeaderValue::from_static("location, etag, accept-patch, retry-after");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+}
+
 async fn receive(
     front: &Front,
     address: ClientAddress,
@@ -146,7 +161,7 @@ async fn receive(
 ) -> Result<(Admission, String), Problem> {
     let admission = prove(front, address, headers).await?;
     require_type(headers, SDP)?;
-    Ok((admission, read_text(body).await?))
+    Ok((Admission { client: ClientKind::Resource, ..admission }, read_text(body).await?))
 }
 
 async fn prove(
@@ -154,6 +169,9 @@ async fn prove(
     ClientAddress(address): ClientAddress,
     headers: &HeaderMap,
 ) -> Result<Admission, Problem> {
+    if front.pass_resource(address) == Pass::Exhausted {
+        return Err(ProblemCode::RateLimited.because("too many requests in too short a time"));
+    }
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = shown.and_then(|value| value.split_once(' '));
     let Some((_, token)) = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
@@ -177,40 +195,70 @@ async fn read_text(body: Body) -> Result<String, Problem> {
         .map_err(|_| ProblemCode::MalformedBody.because("the body is no UTF-8"))
 }
 
+/// The tracks of a consult, asked for before anybody enters: who polls for something to play disturbs nobody.
+async fn tracks(front: &Front, consult: ConsultId) -> Result<Vec<Track>, Problem> {
+    let (reply, tracks) = oneshot::channel();
+    front.inputs.send(LoopInput::Tracks { consult, reply }).await.map_err(|_| stopping())?;
+    tracks.await.map_err(|_| stopping())
+}
+
+fn name_of(admission: &Admission) -> String {
+    let given = admission.name.as_ref().map(|name| name.reveal().clone());
+    given.unwrap_or_else(|| admission.role.as_str().to_owned())
+}
+
 fn session_of(id: &str) -> Result<SessionId, Problem> {
     id.parse().map_err(|_| refusal(Refused::Unknown))
 }
 
-fn created(endpoint: &str, opened: Opened) -> Response {
+async fn created(
+    endpoint: &str,
+    front: Arc<Front>,
+    admission: Admission,
+    name: String,
+    offer: Offer,
+) -> Result<Response, Problem> {
+    // Whoever hangs up in the middle leaves a session that ends with its media, not one that nobody keeps.
+    let opening = tokio::spawn(open(front, admission, name, offer));
+    let Opened { session, answer, tag } = opening.await.map_err(|_| stopping())?.map_err(failed)?;
     let headers = [
         (header::CONTENT_TYPE, SDP.to_owned()),
-        (header::LOCATION, format!("/{endpoint}/{}", opened.session)),
-        (header::ETAG, opened.tag),
+        (header::LOCATION, format!("/{endpoint}/{session}")),
+        (header::ETAG, tag),
         (HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
     ];
-    (StatusCode::CREATED, headers, opened.answer).into_response()
-}
-
-fn not_opened(reason: NotOpened, pointless: impl FnOnce() -> Problem) -> Problem {
-    match reason {
-        NotOpened::Pointless => pointless(),
-        NotOpened::Call(error) => failed(error),
-    }
+    Ok((StatusCode::CREATED, headers, answer).into_response())
 }
 
 fn refusal(refused: Refused) -> Problem {
     match refused {
         Refused::Unknown => ProblemCode::NotFound.because("no such resource of this token"),
         Refused::Outdated => ProblemCode::PreconditionFailed.because("this ICE session is over"),
-        Refused::Incomplete => ProblemCode::MalformedBody.because("a restart has a password"),
         Refused::Call(error) => failed(error),
     }
 }
 
 fn failed(error: CallError) -> Problem {
-    match error {
-        CallError::Refused { code, message } => problem(code, &message),
-        CallError::Closed(_) => ProblemCode::ConsultClosed.because("the session has ended"),
+    let reason = match error {
+        CallError::Refused { code, message } => return problem(code, &message),
+        CallError::Closed(reason) => reason,
+    };
+    match reason {
+        CloseReason::Replaced => ProblemCode::TakenOver.because("another client of this token took over"),
+        CloseReason::ConsultEnded | CloseReason::Left => {
+            ProblemCode::ConsultClosed.because("the session has ended")
+        }
+        CloseReason::GoingAway
+        | CloseReason::Overloaded
+        | CloseReason::TooSlow
+        | CloseReason::RateLimited
+        | CloseReason::ProtocolViolation
+        | CloseReason::InvalidText
+        | CloseReason::MessageTooBig
+        | CloseReason::Unspoken
+        | CloseReason::Unauthorized => {
+            ProblemCode::MediaUnavailable.because("the gateway has no place for it now")
+        }
     }
 }
 
@@ -237,12 +285,4 @@ fn problem(code: ErrorCode, message: &str) -> Problem {
 
 fn stopping() -> Problem {
     ProblemCode::Internal.because("the gateway stops")
-}
-
-/// Lets a page of any origin read every answer.
-pub(crate) fn share(response: &mut Response) {
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    let exposed = HeaderValue::from_static("location, etag, link, accept-patch, retry-after");
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }

@@ -1,11 +1,12 @@
 //! A client of the control loop without a WebSocket: it says what a page would say, in the same order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use protocol::client_message::{ClientEnvelope, ClientMessage};
-use protocol::id::SessionId;
+use protocol::id::{SessionId, TrackId};
 use protocol::media_message::{Answer, Offer};
-use protocol::server_message::{ErrorCode, Event, Response, RoomSnapshot, ServerMessage};
+use protocol::server_message::{ErrorCode, Event, EventEnvelope, Response, ServerMessage};
 
 use crate::close_reason::CloseReason;
 use crate::consult::Admission;
@@ -20,8 +21,8 @@ pub(super) struct Caller {
     connection: ConnectionId,
     reader: OutboxReader,
     last_request: u32,
-    /// Its transport failed while something else was waited for.
-    has_failed: bool,
+    /// Tracks that ended while something else was waited for.
+    ended_tracks: VecDeque<TrackId>,
 }
 
 /// A request that came to nothing.
@@ -37,7 +38,7 @@ impl Caller {
     pub(super) async fn connect(front: Arc<Front>) -> Result<Self, CallError> {
         let connection = front.next_connection();
         let (filling, reader) = outbox();
-        let mut caller = Self { front, connection, reader, last_request: 0, has_failed: false };
+        let mut caller = Self { front, connection, reader, last_request: 0, ended_tracks: VecDeque::new() };
         caller.tell(LoopInput::Connected { connection, outbox: filling }).await?;
         Ok(caller)
     }
@@ -51,9 +52,9 @@ impl Caller {
         }
     }
 
-    pub(super) async fn join(&mut self, name: String) -> Result<RoomSnapshot, CallError> {
+    pub(super) async fn join(&mut self, name: String) -> Result<(), CallError> {
         match self.ask(ClientMessage::Join { name }).await? {
-            Response::Joined(snapshot) => Ok(snapshot),
+            Response::Joined(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
     }
@@ -65,12 +66,15 @@ impl Caller {
         }
     }
 
-    /// Waits until its media has failed or its session has ended.
-    pub(super) async fn until_over(&mut self) {
-        while !self.has_failed {
-            match self.next().await {
-                Ok(message) => self.note(&message),
-                Err(_) => return,
+    /// The next track of the room that ends, or else the end of the session.
+    pub(super) async fn ended_track(&mut self) -> Result<TrackId, CallError> {
+        loop {
+            match self.ended_tracks.pop_front() {
+                Some(track) => return Ok(track),
+                None => {
+                    let message = self.next().await?;
+                    self.note(&message);
+                }
             }
         }
     }
@@ -105,10 +109,12 @@ impl Caller {
         }
     }
 
-    /// Of all that happens in a room, only the end of its own media concerns a client that cannot be told anything.
+    /// Of all that happens in a room, only the end of what it plays concerns a client that cannot be told anything.
     fn note(&mut self, message: &ServerMessage) {
-        self.has_failed |=
-            matches!(message, ServerMessage::Event(envelope) if envelope.event == Event::MediaFailed);
+        if let ServerMessage::Event(EventEnvelope { event: Event::TrackUnpublished { track }, .. }) = message
+        {
+            self.ended_tracks.push_back(*track);
+        }
     }
 
     async fn next(&mut self) -> Result<ServerMessage, CallError> {

@@ -1,28 +1,45 @@
 //! The body of a `PATCH`: ICE candidates that come late, or the credentials of a restart (RFC 8840 §9, RFC 9725 §4.3).
 //! The gateway is an ICE-lite agent and learns addresses from checks alone, so candidates need no reading.
 
-/// What a fragment tells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct IceFragment {
-    pub(super) ufrag: Option<String>,
-    pub(super) password: Option<String>,
+/// The credentials that a fragment tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IceCredentials {
+    pub(super) ufrag: String,
+    pub(super) password: String,
 }
 
-impl IceFragment {
-    pub(super) fn read(text: &str) -> Self {
-        let value =
-            |name: &str| text.lines().find_map(|line| line.trim_end().strip_prefix(name)).map(str::to_owned);
-        Self { ufrag: value("a=ice-ufrag:"), password: value("a=ice-pwd:") }
+/// A fragment names only a half of its credentials, or breaks their bounds (RFC 8839 §5.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BadCredentials;
+
+impl IceCredentials {
+    /// Reads a fragment; `None` where it has no credentials.
+    pub(super) fn read(fragment: &str) -> Result<Option<Self>, BadCredentials> {
+        let is_ice_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+        let fits = |value: &str, least: usize| {
+            (least..=256).contains(&value.len()) && value.bytes().all(is_ice_char)
+        };
+        match (value(fragment, "a=ice-ufrag:"), value(fragment, "a=ice-pwd:")) {
+            (None, None) => Ok(None),
+            (Some(ufrag), Some(password)) if fits(ufrag, 4) && fits(password, 22) => {
+                Ok(Some(Self { ufrag: ufrag.to_owned(), password: password.to_owned() }))
+            }
+            _ => Err(BadCredentials),
+        }
     }
 }
 
 /// The ICE user name fragment of a session description.
-pub(super) fn ufrag_of(sdp: &str) -> Option<String> {
-    IceFragment::read(sdp).ufrag
+pub(super) fn ufrag_of(sdp: &str) -> Option<&str> {
+    value(sdp, "a=ice-ufrag:")
+}
+
+fn value<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.trim_end().strip_prefix(name))
 }
 
 /// An offer with other ICE credentials, in every place that has some.
-pub(super) fn with_credentials(offer: &str, ufrag: &str, password: &str) -> String {
+pub(super) fn with_credentials(offer: &str, IceCredentials { ufrag, password }: &IceCredentials) -> String {
     let line = |line: &str| {
         let line = line.trim_end();
         if line.starts_with("a=ice-ufrag:") {
@@ -46,12 +63,12 @@ pub(super) fn fragment_of(answer: &str) -> String {
     let mut fragment = String::new();
     for line in answer.lines().map(str::trim_end) {
         descriptions += usize::from(line.starts_with("m="));
-        let wanted: &[&str] = match descriptions {
-            0 => &[SESSION.as_slice(), &MEDIA[2..]].concat(),
-            1 => &MEDIA,
+        let mut wanted = match descriptions {
+            0 => SESSION.iter().chain(&MEDIA[2..]),
+            1 => MEDIA.iter().chain(&[]),
             _ => break,
         };
-        if wanted.iter().any(|start| line.starts_with(start)) {
+        if wanted.any(|start| line.starts_with(start)) {
             fragment.push_str(line);
             fragment.push_str("\r\n");
         }
@@ -64,12 +81,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fragment_tells_credentials() {
-        let text = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\na=mid:0\r\na=candidate:1 …\r\n";
-        let fragment = IceFragment::read(text);
-        assert_eq!(fragment.ufrag.as_deref(), Some("EsAw"));
-        assert_eq!(fragment.password.as_deref(), Some("P2uYro0UCOQ4zxjKXaWCBui1"));
-        assert_eq!(IceFragment::read("a=candidate:1\n"), IceFragment::default());
+    fn a_fragment_tells_credentials_or_none() {
+        let password = "P2uYro0UCOQ4zxjKXaWCBui1";
+        let read = |ufrag: &str, password: &str| {
+            IceCredentials::read(&format!("{ufrag}\r\n{password}\r\na=mid:0\r\na=candidate:1 …\r\n"))
+        };
+        let line = format!("a=ice-pwd:{password}");
+        let told = IceCredentials { ufrag: "EsAw".to_owned(), password: password.to_owned() };
+        assert_eq!(read("a=ice-ufrag:EsAw", &line), Ok(Some(told)));
+        assert_eq!(read("", ""), Ok(None));
+        let long = format!("a=ice-ufrag:{}", "x".repeat(257));
+        for (ufrag, password) in [
+            ("a=ice-ufrag:EsAw", ""),
+            ("", &*line),
+            ("a=ice-ufrag:EsA", &*line),
+            ("a=ice-ufrag:E\"Aw", &*line),
+            ("a=ice-ufrag:EsAw", "a=ice-pwd:short"),
+            (&*long, &*line),
+        ] {
+            assert_eq!(read(ufrag, password), Err(BadCredentials), "{ufrag} {password}");
+        }
     }
 
     #[test]
@@ -77,7 +108,8 @@ mod tests {
         let offer =
             "v=0\r\nm=audio 9 X 0\r\na=ice-ufrag:old\r\na=ice-pwd:secret\r\nm=video 9 X 0\na=ice-ufrag:old\n";
         let expected = "v=0\r\nm=audio 9 X 0\r\na=ice-ufrag:new\r\na=ice-pwd:other\r\nm=video 9 X 0\r\na=ice-ufrag:new\r\n";
-        assert_eq!(with_credentials(offer, "new", "other"), expected);
+        let credentials = IceCredentials { ufrag: "new".to_owned(), password: "other".to_owned() };
+        assert_eq!(with_credentials(offer, &credentials), expected);
     }
 
     #[test]

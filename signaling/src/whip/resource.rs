@@ -1,21 +1,18 @@
-//! The resource that a `POST` makes: a session, and the task that keeps it until a `DELETE`, the end of its media or
-//! the end of the consult.
+//! The resource that a `POST` makes: a session, and the task that keeps it until a `DELETE`, the end of its media, of
+//! what it plays, or of the consult.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::id::{ParticipantId, SessionId};
+use protocol::id::{ParticipantId, SessionId, TrackId};
 use protocol::media_message::{Answer, Offer};
-use protocol::server_message::RoomSnapshot;
 use tokio::sync::{mpsc, oneshot};
 
 use super::caller::{CallError, Caller};
-use super::ice_fragment::{IceFragment, fragment_of, ufrag_of, with_credentials};
+use super::ice_fragment::{IceCredentials, fragment_of, ufrag_of, with_credentials};
 use crate::consult::Admission;
 use crate::front::Front;
-
-/// Requests to one resource that wait; a client has no reason to send more than one at a time.
-const MAX_WAITING: usize = 4;
+use crate::limits::MAX_RESOURCE_REQUESTS;
 
 /// Every resource that there is.
 #[derive(Debug, Default)]
@@ -34,15 +31,17 @@ struct Keeper {
 /// What a client asks of a resource.
 #[derive(Debug)]
 enum Request {
-    Patch { condition: Condition, fragment: IceFragment, reply: oneshot::Sender<Result<Patched, Refused>> },
+    Patch { patch: Patch, reply: oneshot::Sender<Result<Patched, Refused>> },
     End { reply: oneshot::Sender<()> },
 }
 
-/// Which version of a resource a request is for (`If-Match`, RFC 9110 §13.1.1).
+/// What a `PATCH` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Condition {
-    Any,
-    Tag(String),
+pub(super) enum Patch {
+    /// Candidates of the ICE session of one of these entity tags.
+    Trickle { tags: Vec<String> },
+    /// Another ICE session.
+    Restart(IceCredentials),
 }
 
 /// What became of a `PATCH`.
@@ -50,7 +49,7 @@ pub(super) enum Condition {
 pub(super) enum Patched {
     /// Candidates, which a lite agent does not need.
     Noted,
-    /// Another ICE session began.
+    /// This ICE session is the one that counts.
     Restarted { fragment: String, tag: String },
 }
 
@@ -61,8 +60,6 @@ pub(super) enum Refused {
     Unknown,
     /// It is about an ICE session that is over.
     Outdated,
-    /// A restart without a password.
-    Incomplete,
     Call(CallError),
 }
 
@@ -73,45 +70,31 @@ pub(super) struct Opened {
     pub(super) tag: String,
 }
 
-/// Why there is none.
-pub(super) enum NotOpened {
-    /// The offer sends nothing, or there is nothing that it could receive.
-    Pointless,
-    Call(CallError),
-}
-
-impl From<CallError> for NotOpened {
-    fn from(error: CallError) -> Self {
-        Self::Call(error)
-    }
-}
-
-/// Makes a resource: a session that enters the room and negotiates. `offer` says what the descriptions are for, and
-/// `None` where they are for nothing.
+/// Makes a resource: a session that enters the room and negotiates.
 pub(super) async fn open(
     front: Arc<Front>,
-    owner: ParticipantId,
     admission: Admission,
-    offer: impl FnOnce(&RoomSnapshot) -> Option<Offer>,
-) -> Result<Opened, NotOpened> {
-    let given = admission.name.as_ref().map(|name| name.reveal().clone());
-    let name = given.unwrap_or_else(|| admission.role.as_str().to_owned());
+    name: String,
+    offer: Offer,
+) -> Result<Opened, CallError> {
+    let owner = admission.invitation;
     let mut caller = Caller::connect(Arc::clone(&front)).await?;
-    let entered = enter(&mut caller, admission, name, offer).await;
-    let (session, offer, answer) = match entered {
+    let (session, answer) = match enter(&mut caller, admission, name, &offer).await {
         Ok(entered) => entered,
         Err(reason) => {
             caller.leave().await;
             return Err(reason);
         }
     };
-    let (requests, waiting) = mpsc::channel(MAX_WAITING);
-    front.resources.insert(session, Keeper { requests, owner });
-    let tag = tag_of(&answer);
-    let resource = Resource { caller, offer, tag: tag.clone() };
+    let (requests, waiting) = mpsc::channel(MAX_RESOURCE_REQUESTS);
+    front.resources.keepers().insert(session, Keeper { requests, owner });
+    let plays = offer.subscriptions.iter().map(|line| line.track).collect();
+    let resource =
+        Resource { caller, offer, plays, fragment: fragment_of(&answer.sdp), tag: tag_of(&answer) };
+    let tag = resource.tag.clone();
     tokio::spawn(async move {
         resource.keep(waiting).await;
-        front.resources.remove(session);
+        front.resources.keepers().remove(&session);
     });
     Ok(Opened { session, answer: answer.sdp, tag })
 }
@@ -120,13 +103,11 @@ async fn enter(
     caller: &mut Caller,
     admission: Admission,
     name: String,
-    offer: impl FnOnce(&RoomSnapshot) -> Option<Offer>,
-) -> Result<(SessionId, Offer, Answer), NotOpened> {
+    offer: &Offer,
+) -> Result<(SessionId, Answer), CallError> {
     let session = caller.hello(admission).await?;
-    let snapshot = caller.join(name).await?;
-    let offer = offer(&snapshot).ok_or(NotOpened::Pointless)?;
-    let answer = caller.negotiate(offer.clone()).await?;
-    Ok((session, offer, answer))
+    caller.join(name).await?;
+    Ok((session, caller.negotiate(offer.clone()).await?))
 }
 
 /// The entity tag of an ICE session: its user name fragment, which is drawn anew with each.
@@ -135,12 +116,9 @@ fn tag_of(answer: &Answer) -> String {
 }
 
 impl Resources {
-    fn insert(&self, session: SessionId, keeper: Keeper) {
-        self.keepers().insert(session, keeper);
-    }
-
-    fn remove(&self, session: SessionId) {
-        self.keepers().remove(&session);
+    fn keepers(&self) -> MutexGuard<'_, HashMap<SessionId, Keeper>> {
+        // A map is whole after every step, so one that a panic left behind is as good as any.
+        self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn of(&self, session: SessionId, owner: ParticipantId) -> Result<Keeper, Refused> {
@@ -148,23 +126,16 @@ impl Resources {
         keepers.get(&session).filter(|keeper| keeper.owner == owner).cloned().ok_or(Refused::Unknown)
     }
 
-    fn keepers(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Keeper>> {
-        // A map is whole after every step, so one that a panic left behind is as good as any.
-        self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Notes candidates, or restarts ICE.
     pub(super) async fn patch(
         &self,
         session: SessionId,
         owner: ParticipantId,
-        condition: Condition,
-        fragment: IceFragment,
+        patch: Patch,
     ) -> Result<Patched, Refused> {
         let keeper = self.of(session, owner)?;
         let (reply, outcome) = oneshot::channel();
-        let request = Request::Patch { condition, fragment, reply };
-        keeper.requests.send(request).await.map_err(|_| Refused::Unknown)?;
+        keeper.requests.send(Request::Patch { patch, reply }).await.map_err(|_| Refused::Unknown)?;
         outcome.await.unwrap_or(Err(Refused::Unknown))
     }
 
@@ -183,6 +154,10 @@ impl Resources {
 struct Resource {
     caller: Caller,
     offer: Offer,
+    /// The tracks that it plays, as far as they go on; none where it publishes.
+    plays: Vec<TrackId>,
+    /// The gateway's end of the ICE session that counts, and its entity tag.
+    fragment: String,
     tag: String,
 }
 
@@ -190,20 +165,23 @@ impl Resource {
     async fn keep(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut ended = None;
         loop {
-            let request = tokio::select! {
-                () = self.caller.until_over() => break,
-                request = requests.recv() => request,
-            };
-            match request {
-                Some(Request::Patch { condition, fragment, reply }) => {
-                    // Whoever asked may have gone.
-                    let _ = reply.send(self.patch(&condition, fragment).await);
-                }
-                Some(Request::End { reply }) => {
-                    ended = Some(reply);
-                    break;
-                }
-                None => break,
+            tokio::select! {
+                track = self.caller.ended_track() => match track {
+                    Ok(track) if self.has_nothing_left(track) => break,
+                    Ok(_) => {}
+                    Err(_) => break,
+                },
+                request = requests.recv() => match request {
+                    Some(Request::Patch { patch, reply }) => {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(self.patch(patch).await);
+                    }
+                    Some(Request::End { reply }) => {
+                        ended = Some(reply);
+                        break;
+                    }
+                    None => break,
+                },
             }
         }
         self.caller.leave().await;
@@ -212,22 +190,27 @@ impl Resource {
         }
     }
 
-    async fn patch(&mut self, condition: &Condition, fragment: IceFragment) -> Result<Patched, Refused> {
-        if let Condition::Tag(tag) = condition
-            && *tag != self.tag
-        {
-            return Err(Refused::Outdated);
-        }
-        let Some(ufrag) = fragment.ufrag.filter(|ufrag| ufrag_of(&self.offer.sdp).as_ref() != Some(ufrag))
-        else {
-            return Ok(Patched::Noted);
+    /// Whether the last track has ended that it plays: it cannot be given another, and its client asks anew.
+    fn has_nothing_left(&mut self, ended: TrackId) -> bool {
+        let before = self.plays.len();
+        self.plays.retain(|track| *track != ended);
+        before > 0 && self.plays.is_empty()
+    }
+
+    async fn patch(&mut self, patch: Patch) -> Result<Patched, Refused> {
+        let credentials = match patch {
+            Patch::Trickle { tags } if tags.contains(&self.tag) => return Ok(Patched::Noted),
+            Patch::Trickle { .. } => return Err(Refused::Outdated),
+            Patch::Restart(credentials) => credentials,
         };
-        let password = fragment.password.ok_or(Refused::Incomplete)?;
-        let sdp = with_credentials(&self.offer.sdp, &ufrag, &password);
-        let offer = Offer { sdp, ..self.offer.clone() };
-        let answer = self.caller.negotiate(offer.clone()).await.map_err(Refused::Call)?;
-        self.offer = offer;
-        self.tag = tag_of(&answer);
-        Ok(Patched::Restarted { fragment: fragment_of(&answer.sdp), tag: self.tag.clone() })
+        // A client whose answer was lost asks again for what it has.
+        if ufrag_of(&self.offer.sdp) != Some(&credentials.ufrag) {
+            let sdp = with_credentials(&self.offer.sdp, &credentials);
+            let offer = Offer { sdp, ..self.offer.clone() };
+            let answer = self.caller.negotiate(offer.clone()).await.map_err(Refused::Call)?;
+            (self.fragment, self.tag) = (fragment_of(&answer.sdp), tag_of(&answer));
+            self.offer = offer;
+        }
+        Ok(Patched::Restarted { fragment: self.fragment.clone(), tag: self.tag.clone() })
     }
 }

@@ -123,8 +123,9 @@ async fn a_patch_takes_candidates_and_restarts_ice() {
     let tokens = tokens(&gateway).await;
     let (made, ..) = publish(&mut gateway, &tokens[1]).await;
     let location = header(&made, "location").to_owned();
+    let url = gateway.url(&location);
     let patch = |condition: Option<&'static str>, fragment: &'static str| {
-        let patch = resource(&gateway, "PATCH", &location, &tokens[1]);
+        let patch = reqwest::Client::new().patch(&url).bearer_auth(&tokens[1]);
         let patch = patch.header("content-type", "application/trickle-ice-sdpfrag").body(fragment);
         match condition {
             Some(condition) => patch.header("if-match", condition),
@@ -138,7 +139,8 @@ async fn a_patch_takes_candidates_and_restarts_ice() {
     for (condition, fragment, expected) in [
         (None, candidates, (428, "precondition_required")),
         (Some("\"other\""), candidates, (412, "precondition_failed")),
-        (Some("*"), "a=ice-ufrag:wxyz\r\n", (400, "malformed_body")),
+        (Some("*"), "a=ice-ufrag:wxyz\r\n", (422, "invalid_field")),
+        (Some("*"), "a=candidate:1 1 udp 1 192.0.2.9 1 typ host\r\n", (422, "invalid_field")),
     ] {
         let refused = patch(condition, fragment).send().await.expect("an answer");
         let (status, code) = problem(refused).await;
@@ -152,50 +154,128 @@ async fn a_patch_takes_candidates_and_restarts_ice() {
     assert_eq!((restarted.status(), header(&restarted, "etag")), (StatusCode::OK, "\"second\""));
     assert_eq!(header(&restarted, "content-type"), "application/trickle-ice-sdpfrag");
     let fragment = restarted.text().await.expect("a body");
+    let again = patch(Some("*"), restart).send().await.expect("an answer");
+    assert_eq!(
+        (again.status(), header(&again, "etag")),
+        (StatusCode::OK, "\"second\""),
+        "its answer was lost"
+    );
+    assert_eq!(again.text().await.expect("a body"), fragment);
     assert!(fragment.contains("a=ice-ufrag:second\r\n") && fragment.contains("a=candidate:1 "), "{fragment}");
+}
+
+/// Lets a device publish a voice and a picture; returns its room.
+async fn on_air(gateway: &mut Gateway, token: &str) -> RoomId {
+    let (_, room, publisher, _) = publish(gateway, token).await;
+    for (number, source) in [(1, TrackSource::Microphone), (2, TrackSource::Camera)] {
+        let track = Track { id: track_id(number), publisher, source, muted: false };
+        gateway.report(room, MediaReport::TrackPublished(track)).await;
+    }
+    room
+}
+
+/// A player begins: the response, who it is, and what it was offered.
+async fn watch(gateway: &mut Gateway, token: &str) -> (Response, ParticipantId, Offer) {
+    let asked = tokio::spawn(post(gateway, "/whep", token, &watching()).send());
+    let (_, player, offer) = negotiation(gateway, Ok("player")).await;
+    (asked.await.expect("a task").expect("an answer"), player, offer)
+}
+
+fn watching() -> String {
+    OFFER.replace("a=sendonly", "a=recvonly")
+}
+
+/// Asks to delete until there is nothing to delete: a resource that ends by itself does so a moment later.
+async fn until_gone(gateway: &Gateway, location: &str, token: &str) {
+    while resource(gateway, "DELETE", location, token).send().await.expect("an answer").status() != 404 {}
 }
 
 #[tokio::test]
 async fn a_player_is_an_observer_who_gets_what_there_is() {
     let mut gateway = Gateway::start().await;
     let tokens = tokens(&gateway).await;
-    let watch = OFFER.replace("a=sendonly", "a=recvonly");
-    let nothing = post(&gateway, "/whep", &tokens[2], &watch).send().await.expect("an answer");
-    assert_eq!(header(&nothing, "retry-after"), "1");
-    assert_eq!(problem(nothing).await, (409, "nothing_published".to_owned()));
-
-    let (_, room, publisher, _) = publish(&mut gateway, &tokens[1]).await;
-    for (number, source) in [(1, TrackSource::Microphone), (2, TrackSource::Camera)] {
-        let track = Track { id: track_id(number), publisher, source, muted: false };
-        gateway.report(room, MediaReport::TrackPublished(track)).await;
-    }
+    on_air(&mut gateway, &tokens[1]).await;
     let mut doctor = gateway.join(&tokens[0], "Dr. Li").await;
     for _ in 0..2 {
-        let asked = tokio::spawn(post(&gateway, "/whep", &tokens[2], &watch).send());
-        let (_, player, offer) = negotiation(&mut gateway, Ok("player")).await;
-        assert_ne!(player, publisher);
+        let (made, _, offer) = watch(&mut gateway, &tokens[2]).await;
         let got: Vec<_> = offer.subscriptions.iter().map(|line| (line.mid.as_str(), line.track)).collect();
         assert_eq!(got, [("0", track_id(1)), ("1", track_id(2))]);
-        let made = asked.await.expect("a task").expect("an answer");
         assert_eq!(made.status(), StatusCode::CREATED);
         assert!(header(&made, "location").starts_with("/whep/"));
         let joined = told(&mut doctor, "participant_joined").await;
-        assert_eq!(joined["role"], Role::Observer.as_str(), "who watches is seen");
+        let (role, name) = (&joined["role"], &joined["name"]);
+        assert_eq!(
+            (role, name),
+            (&Role::Observer.as_str().into(), &"▶ observer".into()),
+            "who watches is seen"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_resource_ends_with_its_media() {
+async fn who_finds_nothing_to_play_disturbs_nobody() {
     let mut gateway = Gateway::start().await;
     let tokens = tokens(&gateway).await;
     let mut doctor = gateway.join(&tokens[0], "Dr. Li").await;
-    let (made, room, participant, _) = publish(&mut gateway, &tokens[1]).await;
+    let nothing = post(&gateway, "/whep", &tokens[2], &watching()).send().await.expect("an answer");
+    assert_eq!(header(&nothing, "retry-after"), "1");
+    assert_eq!(problem(nothing).await, (409, "nothing_published".to_owned()));
+    publish(&mut gateway, &tokens[1]).await;
+    assert_eq!(told(&mut doctor, "participant_joined").await["role"], "device", "the first that came");
+}
+
+#[tokio::test]
+async fn a_player_ends_with_the_last_that_it_plays() {
+    let mut gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    let room = on_air(&mut gateway, &tokens[1]).await;
+    let mut doctor = gateway.join(&tokens[0], "Dr. Li").await;
+    let (made, ..) = watch(&mut gateway, &tokens[2]).await;
     let location = header(&made, "location").to_owned();
-    told(&mut doctor, "participant_joined").await;
-    gateway.report(room, MediaReport::Transport { participant, state: TransportState::Failed }).await;
-    told(&mut doctor, "participant_left").await;
-    let late = resource(&gateway, "DELETE", &location, &tokens[1]).send().await.expect("an answer");
-    assert_eq!(late.status(), StatusCode::NOT_FOUND);
+    let publisher = ParticipantId::from_bits(0);
+    for (number, source) in [(1, TrackSource::Microphone), (2, TrackSource::Camera)] {
+        let track = Track { id: track_id(number), publisher, source, muted: false };
+        gateway.report(room, MediaReport::TrackUnpublished(track)).await;
+    }
+    assert_eq!(told(&mut doctor, "participant_left").await["type"], "participant_left");
+    until_gone(&gateway, &location, &tokens[2]).await;
+}
+
+#[tokio::test]
+async fn players_leave_the_invited_their_places() {
+    let mut gateway = Gateway::start_with(|config| config.max_participants = 4).await;
+    let tokens = tokens(&gateway).await;
+    on_air(&mut gateway, &tokens[1]).await;
+    assert_eq!(watch(&mut gateway, &tokens[2]).await.0.status(), StatusCode::CREATED);
+    let full = post(&gateway, "/whep", &tokens[2], &watching()).send().await.expect("an answer");
+    assert_eq!(problem(full).await, (409, "room_full".to_owned()));
+    gateway.join(&tokens[0], "Dr. Li").await;
+    gateway.join(&tokens[2], "Student").await;
+}
+
+#[tokio::test]
+async fn a_resource_ends_with_its_media() {
+    for state in [TransportState::Failed, TransportState::Closed] {
+        let mut gateway = Gateway::start().await;
+        let tokens = tokens(&gateway).await;
+        let mut doctor = gateway.join(&tokens[0], "Dr. Li").await;
+        let (made, room, participant, _) = publish(&mut gateway, &tokens[1]).await;
+        let location = header(&made, "location").to_owned();
+        told(&mut doctor, "participant_joined").await;
+        gateway.report(room, MediaReport::Transport { participant, state }).await;
+        told(&mut doctor, "participant_left").await;
+        until_gone(&gateway, &location, &tokens[1]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_offer_that_is_refused_throws_nobody_out() {
+    let gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    let mut doctor = gateway.join(&tokens[0], "Dr. Li").await;
+    let refused = post(&gateway, "/whip", &tokens[0], "").send().await.expect("an answer");
+    assert_eq!(problem(refused).await, (422, "offer_rejected".to_owned()));
+    assert_eq!(doctor.ask(json!({"type": "ping"})).await["type"], "pong");
 }
 
 #[tokio::test]
