@@ -2,11 +2,13 @@
 
 SHELL := /bin/bash -euo pipefail
 BUILD_PACKAGES := build-essential cmake pkg-config
-TEST_PACKAGES := chromium ffmpeg firefox-esr fonts-liberation fonts-noto-cjk iproute2 prometheus
+TEST_PACKAGES := chromium ffmpeg firefox-esr fonts-liberation fonts-noto-cjk gir1.2-gst-plugins-bad-1.0 \
+	gstreamer1.0-nice gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good iproute2 prometheus \
+	python3-gi python3-venv
 
 export TVG_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser check sim lab bench allocation consult docs
+.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser clients check sim lab bench allocation consult docs
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -60,8 +62,16 @@ binaries: packages web
 browser-client: packages
 	npm --prefix loadtest/browser ci --no-audit --no-fund
 
+# GStreamer comes with Debian's own Python.
+target/python/.installed: loadtest/clients/requirements.txt
+	/usr/bin/python3 -m venv --system-site-packages target/python
+	target/python/bin/pip install --quiet --requirement $<
+	@touch $@
+
+clients: packages target/python/.installed # Clients of others, for the tests
+
 # Browsers run in network namespaces of their own, which takes root.
-test-browser: binaries browser-client
+test-browser: binaries browser-client clients
 	npm --prefix loadtest/browser test
 
 sim: ## Whole calls against the media plane, on virtual time

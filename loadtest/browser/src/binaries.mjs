@@ -17,3 +17,6 @@ export function binary(name) {
 
 /** Debian's Chromium. */
 export const chromium = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/** Python with aiortc and GStreamer, made by `make clients`. */
+export const python = resolve(root, "target/python/bin/python");

@@ -109,6 +109,11 @@ data_dir = "${join(directory, "data")}"
     return consult.participants.map((participant) => participant.link.split("#token=")[1]);
   }
 
+  /** The origin of the page for a client at that place. */
+  url(place) {
+    return `http://${place.gateway}:${this.#home.http}/`;
+  }
+
   /** The page's address for a client at that place. */
   link(place, token) {
     return `http://${place.gateway}:${this.#home.http}/join#token=${token}`;
