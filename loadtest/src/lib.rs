@@ -1,6 +1,7 @@
 //! Fleets, link emulation and reports. It sees only what a browser would see: no crate that it measures is linked.
 
 pub mod call;
+pub mod fleet;
 pub mod garbage;
 pub mod net;
 

@@ -1,7 +1,7 @@
 //! The command line of the load tester.
 
 use clap::{Parser, Subcommand};
-use loadtest::{call, garbage, net, plot, results};
+use loadtest::{call, fleet, garbage, net, plot, results};
 
 /// Measures the gateway from outside: emulated links, synthetic participants, results and pictures.
 #[derive(Parser)]
@@ -15,6 +15,8 @@ struct Cli {
 enum Command {
     /// Takes part in consults as synthetic participants.
     Call(call::Args),
+    /// Publishes and plays through WHIP and WHEP, many times, and measures the server in between.
+    Fleet(fleet::Args),
     /// Sends hostile input, and watches what it does.
     Garbage(garbage::Args),
     /// Joins network namespaces by emulated links, in real time.
@@ -32,6 +34,7 @@ fn main() -> anyhow::Result<()> {
         .init();
     match Cli::parse().command {
         Command::Call(args) => call::run(&args),
+        Command::Fleet(args) => fleet::run(&args),
         Command::Garbage(args) => garbage::run(&args),
         Command::Net(args) => net::run(args),
         Command::Plot(args) => plot::run(&args),

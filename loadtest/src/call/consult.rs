@@ -21,7 +21,19 @@ struct Invited {
 /// Where the gateway refuses.
 pub(crate) async fn create(base: &str, api_key: &str, people: usize) -> anyhow::Result<Vec<String>> {
     let roles = [Role::Clinician, Role::Patient].into_iter().chain(std::iter::repeat(Role::Interpreter));
-    let participants: Vec<_> = roles.take(people).map(|role| serde_json::json!({ "role": role })).collect();
+    create_for(base, api_key, roles.take(people)).await
+}
+
+/// Makes one consult of people with these roles; returns the links, in their order.
+///
+/// # Errors
+/// Where the gateway refuses.
+pub(crate) async fn create_for(
+    base: &str,
+    api_key: &str,
+    roles: impl IntoIterator<Item = Role>,
+) -> anyhow::Result<Vec<String>> {
+    let participants: Vec<_> = roles.into_iter().map(|role| serde_json::json!({ "role": role })).collect();
     let request = serde_json::json!({ "subject": "load test", "participants": participants });
     let url = format!("{}/api/v1/consults", base.trim_end_matches('/'));
     let response = reqwest::Client::new().post(&url).bearer_auth(api_key).json(&request).send().await;

@@ -1,7 +1,7 @@
 //! `loadtest call`: synthetic participants that join through the real signaling and measure what they receive.
 
 pub mod clip;
-mod consult;
+pub(crate) mod consult;
 pub mod invite;
 mod keyframe_requests;
 pub mod meter;

@@ -1,0 +1,179 @@
+//! What a measurement found, as rows of a report.
+
+use std::time::Duration;
+
+use report::results::{Row, Target};
+
+use super::figures::Figures;
+use super::histogram::Histogram;
+use super::process_usage::ProcessUsage;
+
+/// What has to hold for the command to succeed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Thresholds {
+    /// Share of packets that did not come.
+    pub(crate) loss_percent: Option<f64>,
+    /// Latency of all packets but one in a hundred.
+    pub(crate) p99_ms: Option<f64>,
+}
+
+/// Everything that was measured.
+#[derive(Debug, Clone)]
+pub(crate) struct Measured {
+    /// Begins the name of every row.
+    pub(crate) name: String,
+    /// Viewers that were to play.
+    pub(crate) viewers: usize,
+    /// As many of them as watch the same publisher.
+    pub(crate) viewers_per_room: usize,
+    /// What was counted within the time.
+    pub(crate) window: Figures,
+    /// The time.
+    pub(crate) took: Duration,
+    /// What the server used within it, and how many KiB its memory grew from before the viewers to its end.
+    pub(crate) server: Option<(ProcessUsage, u64)>,
+    /// Processor time that measuring itself took.
+    pub(crate) own_cpu: Duration,
+}
+
+impl Measured {
+    /// One row per figure.
+    pub(crate) fn rows(&self, thresholds: Thresholds) -> Vec<Row> {
+        let (window, total) = (&self.window, self.window.total());
+        let seconds = self.took.as_secs_f64();
+        let mut rows = vec![
+            self.row("viewers playing", window.playing() as f64, "")
+                .against(Target::AtLeast(self.viewers as f64)),
+        ];
+        rows.extend(self.quantiles("setup, request to first packet", &window.setup_us, &[0.5, 0.95]));
+        rows.push(self.row("packets delivered", total.received as f64, ""));
+        rows.push(self.row("packets delivered per second", total.received as f64 / seconds, "1/s"));
+        rows.push(self.row("bitrate of a viewer", self.viewer_mbps(), "Mbit/s"));
+        let lost = total.expected.saturating_sub(total.received);
+        let loss = self.row("packets lost", percent(lost, total.expected), "%");
+        rows.push(against(loss, thresholds.loss_percent));
+        let published = window.published * self.viewers_per_room as u64;
+        rows.push(self.row("of the published picture delivered", percent(total.pictures, published), "%"));
+        rows.extend(self.quantiles("added latency", &window.latency_us, &[0.5, 0.95]));
+        let p99 = self.quantiles("added latency", &window.latency_us, &[0.99]);
+        rows.extend(p99.into_iter().map(|row| against(row, thresholds.p99_ms)));
+        rows.push(
+            self.row("packets opened for their latency", window.latency_us.total() as f64, "")
+                .against(Target::AtLeast(1.0)),
+        );
+        rows.extend(self.costs(total.received, seconds));
+        rows
+    }
+
+    fn costs(&self, received: u64, seconds: f64) -> Vec<Row> {
+        let per_packet = |cpu: Duration| cpu.as_secs_f64() * 1e6 / received.max(1) as f64;
+        let mut rows = Vec::new();
+        if let Some((server, grown_kib)) = self.server {
+            rows.push(self.row("server, processor time per packet delivered", per_packet(server.cpu), "µs"));
+            rows.push(self.row("server, cores busy", server.cpu.as_secs_f64() / seconds, ""));
+            let per_viewer = grown_kib as f64 / self.viewers.max(1) as f64;
+            rows.push(self.row("server, memory grown per viewer", per_viewer, "KiB"));
+        }
+        rows.push(self.row("fleet, processor time per packet", per_packet(self.own_cpu), "µs"));
+        rows.push(self.row("fleet, cores busy", self.own_cpu.as_secs_f64() / seconds, ""));
+        rows
+    }
+
+    fn viewer_mbps(&self) -> f64 {
+        let bits = self.window.total().bytes as f64 * 8.0;
+        bits / self.took.as_secs_f64() / self.viewers.max(1) as f64 / 1e6
+    }
+
+    fn quantiles(&self, what: &str, microseconds: &Histogram, shares: &[f64]) -> Vec<Row> {
+        let row = |share: &f64| {
+            let value = microseconds.quantile(*share)? as f64 / 1e3;
+            Some(self.row(&format!("{what}, p{}", (share * 100.0).round()), value, "ms"))
+        };
+        shares.iter().filter_map(row).collect()
+    }
+
+    fn row(&self, what: &str, value: f64, unit: &str) -> Row {
+        Row::new(format!("{}, {} viewers: {what}", self.name, self.viewers), value, unit)
+    }
+}
+
+fn against(row: Row, limit: Option<f64>) -> Row {
+    match limit {
+        Some(limit) => row.against(Target::AtMost(limit)),
+        None => row,
+    }
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::viewer::Counts;
+    use super::*;
+
+    fn measured() -> Measured {
+        let mut window = Figures { published: 1_000, ..Figures::default() };
+        for viewer in 0..10 {
+            let counts =
+                Counts { expected: 1_000, received: 990, pictures: 990, bytes: 1_250_000, others: 0 };
+            window.by_viewer.insert(viewer, counts);
+            window.setup_us.record(20_000);
+        }
+        (0..100).for_each(|_| window.latency_us.record(1_500));
+        let usage = ProcessUsage { cpu: Duration::from_millis(99), resident_kib: 9_999 };
+        Measured {
+            name: "a server".to_owned(),
+            viewers: 10,
+            viewers_per_room: 10,
+            window,
+            took: Duration::from_secs(10),
+            server: Some((usage, 1_000)),
+            own_cpu: Duration::from_millis(50),
+        }
+    }
+
+    fn value(rows: &[Row], what: &str) -> f64 {
+        let row = rows.iter().find(|row| row.what == format!("a server, 10 viewers: {what}"));
+        row.unwrap_or_else(|| panic!("no {what} among {rows:#?}")).value
+    }
+
+    #[test]
+    fn rows_say_what_was_counted() {
+        let rows = measured().rows(Thresholds::default());
+        let table = [
+            ("viewers playing", 10.0),
+            ("packets delivered", 9_900.0),
+            ("packets lost", 1.0),
+            ("of the published picture delivered", 99.0),
+            ("bitrate of a viewer", 1.0),
+            ("server, processor time per packet delivered", 10.0),
+            ("server, memory grown per viewer", 100.0),
+        ];
+        for (what, expected) in table {
+            assert!((value(&rows, what) - expected).abs() < 1e-6, "{what}: {}", value(&rows, what));
+        }
+        assert!((value(&rows, "added latency, p99") / 1.5 - 1.0).abs() < 0.035);
+        assert!(rows.iter().all(|row| row.met != Some(false)));
+    }
+
+    #[test]
+    fn thresholds_are_held_against() {
+        let missed = |loss, p99| {
+            let thresholds = Thresholds { loss_percent: Some(loss), p99_ms: Some(p99) };
+            measured().rows(thresholds).iter().filter(|row| row.met == Some(false)).count()
+        };
+        assert_eq!(missed(1.0, 2.0), 0);
+        assert_eq!(missed(0.5, 2.0), 1);
+        assert_eq!(missed(0.5, 1.0), 2);
+    }
+
+    #[test]
+    fn a_fleet_that_saw_nothing_has_failed() {
+        let measured = Measured { window: Figures::default(), ..measured() };
+        let rows = measured.rows(Thresholds::default());
+        assert_eq!(rows.iter().filter(|row| row.met == Some(false)).count(), 2);
+        assert!(rows.iter().all(|row| row.value.is_finite()));
+    }
+}
