@@ -16,7 +16,6 @@ use super::viewer::Viewer;
 const SETUP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which way media go.
-#[expect(clippy::large_enum_variant, reason = "there are few publishers, and thousands of viewers in place")]
 pub(crate) enum Role {
     Publish(Publisher),
     Play(Viewer),

@@ -175,3 +175,70 @@ impl Handshake {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rtc::dtls::config::ClientAuthType;
+
+    use super::*;
+
+    /// A server that knows these profiles, and nothing lost on the way; gives what it would export.
+    fn shake(profiles: Vec<SrtpProtectionProfile>) -> (Result<Option<Seals>, HandshakeError>, Endpoint) {
+        let identity = Arc::new(Identity::new().expect("a certificate"));
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(identity.provider.clone())
+            .with_certificates(vec![identity.certificate.clone()])
+            .with_srtp_protection_profiles(profiles)
+            .with_client_auth(ClientAuthType::RequireAnyClientCert)
+            .with_insecure_skip_verify(true)
+            .build(false, None)
+            .expect("a configuration");
+        let mut server = Endpoint::new(PEER, TransportProtocol::UDP, Some(Arc::new(config)));
+        let (now, mut flight) = (Instant::now(), Vec::new());
+        let mut client = Handshake::begin(&identity, now, &mut flight).expect("a first flight");
+        for _ in 0..10 {
+            for datagram in std::mem::take(&mut flight) {
+                let _ = server.read(now, PEER, None, BytesMut::from(&datagram[..]));
+            }
+            while let Some(transmit) = server.poll_transmit() {
+                match client.handle_datagram(now, &transmit.message, &mut flight) {
+                    Ok(None) => {}
+                    done => return (done, server),
+                }
+            }
+        }
+        (Ok(None), server)
+    }
+
+    #[test]
+    fn a_handshake_ends_in_keys_of_either_profile() {
+        let gcm = (SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm, ProtectionProfile::AeadAes128Gcm, 12);
+        let cm =
+            (SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80, ProtectionProfile::Aes128CmHmacSha1_80, 14);
+        for (offered, profile, salt_length) in [gcm, cm] {
+            let (seals, server) = shake(vec![offered]);
+            let mut seals = seals.expect("a handshake").expect("keys");
+            let state = server.get_connection_state(PEER).expect("an association");
+            let length = 2 * (KEY_LENGTH + salt_length);
+            let material = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], length).expect("keys");
+            let material: &[u8] = material.as_ref();
+            let provider = AwsLcRsProvider::new();
+            let (key, salt) = (&material[..16], &material[32..32 + salt_length]);
+            let opener = Context::new(key, salt, profile, None, None, provider.crypto());
+            let packet = [&[0x80, 96, 0, 1][..], &[0; 40]].concat();
+            let sealed = seals.sealer.encrypt_rtp(&packet).expect("a seal");
+            assert_eq!(opener.expect("a seal").decrypt_rtp(&sealed).expect("its seal"), packet);
+        }
+    }
+
+    #[test]
+    fn garbage_gives_no_keys() {
+        let identity = Arc::new(Identity::new().expect("a certificate"));
+        let (now, mut out) = (Instant::now(), Vec::new());
+        let mut client = Handshake::begin(&identity, now, &mut out).expect("a first flight");
+        assert!(!out.is_empty());
+        for datagram in [&[22][..], &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255], &[21; 15]] {
+            assert!(!matches!(client.handle_datagram(now, datagram, &mut out), Ok(Some(_))));
+        }
+    }
+}

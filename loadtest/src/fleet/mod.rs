@@ -49,7 +49,7 @@ Ten rooms of ten viewers:
 Any other server:
   loadtest fleet --whip http://127.0.0.1:7777/whip/room --whep http://127.0.0.1:7777/whep/room --viewers 200 --name other
 As a gate, with an exit code:
-  loadtest fleet … --max-loss 0 --max-p99-ms 20
+  loadtest fleet … --max-loss 0 --min-delivered 99 --max-p99-ms 20
 
 The publisher sends packets of 1,200 bytes in bursts of a frame, 30 a second, that look like VP8 to whoever forwards them.
 Each bears the time at which it left, and viewers open one in --open-every to see how long it took; all are counted by
@@ -96,8 +96,8 @@ pub struct Args {
     /// What the picture takes, headers included, such as 1500k or 1.5M.
     #[arg(long, default_value = "1500k", value_parser = units::bitrate)]
     bitrate: u64,
-    /// The size that key frames claim; our gateway passes more than 480 lines on to proven networks only.
-    #[arg(long, default_value = "640x480", value_name = "WIDTHxHEIGHT")]
+    /// The size that key frames claim; our gateway passes more than 360 lines on to known networks only.
+    #[arg(long, default_value = "640x360", value_name = "WIDTHxHEIGHT")]
     picture: PictureSize,
     /// Publish a voice as well, 50 packets of 80 bytes a second.
     #[arg(long)]
@@ -120,6 +120,9 @@ pub struct Args {
     /// Fail where more than this share of packets is lost, in percent.
     #[arg(long, value_name = "PERCENT")]
     max_loss: Option<f64>,
+    /// Fail where viewers get less than this share of what is published, in percent: where a server leaves packets out.
+    #[arg(long, value_name = "PERCENT")]
+    min_delivered: Option<f64>,
     /// Fail where one packet in a hundred takes longer than this.
     #[arg(long, value_name = "MS")]
     max_p99_ms: Option<f64>,
@@ -145,7 +148,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     ensure!(args.time >= Duration::from_secs(1), "--time is at least a second");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let measured = runtime.block_on(async { perform(scenario(args).await?).await })?;
-    let thresholds = Thresholds { loss_percent: args.max_loss, p99_ms: args.max_p99_ms };
+    let thresholds = Thresholds {
+        loss_percent: args.max_loss,
+        delivered_percent: args.min_delivered,
+        p99_ms: args.max_p99_ms,
+    };
     let rows = measured.rows(thresholds);
     let mut results = Results::default();
     results.merge("", &machine(), rows.clone());

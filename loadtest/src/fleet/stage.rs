@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt as _, SeedableRng as _};
 use reqwest::Url;
@@ -63,6 +64,7 @@ pub(crate) struct Scenario {
 /// Where nothing could be published, or a process of the server is not there.
 pub(crate) async fn perform(scenario: Scenario) -> anyhow::Result<Measured> {
     let identity = Arc::new(Identity::new()?);
+    allow_sockets();
     let before = ProcessUsage::read(&scenario.server_pids)?;
     let mut fleet = Fleet::start(scenario.threads)?;
     let (mut ends, mut playing) = (Vec::new(), Vec::new());
@@ -229,5 +231,12 @@ impl Fleet {
 
     fn end(self) {
         self.viewers.into_iter().chain([self.publisher]).for_each(Worker::end);
+    }
+}
+
+/// As many sockets as the system lets a process have; what that refuses shows where a session cannot be opened.
+fn allow_sockets() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }

@@ -13,6 +13,8 @@ use super::process_usage::ProcessUsage;
 pub(crate) struct Thresholds {
     /// Share of packets that did not come.
     pub(crate) loss_percent: Option<f64>,
+    /// Share of the published packets that came at least; a server that thins a picture out, or dies, loses none.
+    pub(crate) delivered_percent: Option<f64>,
     /// Latency of all packets but one in a hundred.
     pub(crate) p99_ms: Option<f64>,
 }
@@ -53,7 +55,12 @@ impl Measured {
         let loss = self.row("packets lost", percent(lost, total.expected), "%");
         rows.push(against(loss, thresholds.loss_percent));
         let published = window.published * self.viewers_per_room as u64;
-        rows.push(self.row("of the published picture delivered", percent(total.pictures, published), "%"));
+        let delivered =
+            self.row("of the published picture delivered", percent(total.pictures, published), "%");
+        rows.push(match thresholds.delivered_percent {
+            Some(least) => delivered.against(Target::AtLeast(least)),
+            None => delivered,
+        });
         rows.extend(self.quantiles("added latency", &window.latency_us, &[0.5, 0.95]));
         let p99 = self.quantiles("added latency", &window.latency_us, &[0.99]);
         rows.extend(p99.into_iter().map(|row| against(row, thresholds.p99_ms)));
@@ -93,7 +100,12 @@ impl Measured {
     }
 
     fn row(&self, what: &str, value: f64, unit: &str) -> Row {
-        Row::new(format!("{}, {} viewers: {what}", self.name, self.viewers), value, unit)
+        let rooms = self.viewers / self.viewers_per_room.max(1);
+        let who = match rooms {
+            0 | 1 => format!("{} viewers", self.viewers),
+            _ => format!("{rooms} rooms of {} viewers", self.viewers_per_room),
+        };
+        Row::new(format!("{}, {who}: {what}", self.name), value, unit)
     }
 }
 
@@ -159,9 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn rooms_are_named_and_only_their_own_publisher_counts() {
+        let rows = Measured { viewers_per_room: 5, ..measured() }.rows(Thresholds::default());
+        let delivered = "a server, 2 rooms of 5 viewers: of the published picture delivered";
+        let delivered = rows.iter().find(|row| row.what == delivered).map(|row| row.value);
+        assert_eq!(delivered, Some(198.0), "published is the sum over rooms");
+    }
+
+    #[test]
     fn thresholds_are_held_against() {
         let missed = |loss, p99| {
-            let thresholds = Thresholds { loss_percent: Some(loss), p99_ms: Some(p99) };
+            let delivered_percent = Some(99.0);
+            let thresholds = Thresholds { loss_percent: Some(loss), delivered_percent, p99_ms: Some(p99) };
             measured().rows(thresholds).iter().filter(|row| row.met == Some(false)).count()
         };
         assert_eq!(missed(1.0, 2.0), 0);
