@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// How often the fleet is looked at while one waits.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// After all play, servers may still raise what they send.
+/// A server needs a moment to know what is published; after all play, it may still raise what it sends.
 const SETTLING: Duration = Duration::from_secs(1);
 
 /// Requests that end sessions at one time.
@@ -65,7 +65,6 @@ pub(crate) struct Scenario {
 pub(crate) async fn perform(scenario: Scenario) -> anyhow::Result<Measured> {
     let identity = Arc::new(Identity::new()?);
     allow_sockets();
-    let before = ProcessUsage::read(&scenario.server_pids)?;
     let mut fleet = Fleet::start(scenario.threads)?;
     let (mut ends, mut playing) = (Vec::new(), Vec::new());
     for (number, room) in scenario.rooms.iter().enumerate() {
@@ -76,6 +75,7 @@ pub(crate) async fn perform(scenario: Scenario) -> anyhow::Result<Measured> {
     }
     fleet.wait_for_publishers(scenario.rooms.len()).await?;
     tokio::time::sleep(SETTLING).await;
+    let before = ProcessUsage::read(&scenario.server_pids)?;
     ends.extend(fleet.join(&scenario, &playing).await?);
     let measured = fleet.measure(&scenario, before).await;
     let ended = futures_util::stream::iter(ends)

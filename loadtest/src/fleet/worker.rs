@@ -208,6 +208,7 @@ impl Turning {
                 {
                     self.figures.fail(error_text(&error));
                     self.sessions[index] = None;
+                    self.out.clear();
                     return;
                 }
             }
