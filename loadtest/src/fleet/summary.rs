@@ -61,6 +61,13 @@ impl Measured {
             Some(least) => delivered.against(Target::AtLeast(least)),
             None => delivered,
         });
+        rows.push(self.row("repairs and probes that came besides", total.others as f64, ""));
+        rows.push(self.row(
+            "packets that the server asked the publisher for again",
+            window.resent as f64,
+            "",
+        ));
+        rows.push(self.row("datagrams that the kernel refused to send", window.unsent as f64, ""));
         rows.extend(self.quantiles("added latency", &window.latency_us, &[0.5, 0.95]));
         let p99 = self.quantiles("added latency", &window.latency_us, &[0.99]);
         rows.extend(p99.into_iter().map(|row| against(row, thresholds.p99_ms)));
