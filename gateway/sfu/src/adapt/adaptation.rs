@@ -83,10 +83,7 @@ impl Adaptation {
         if self.room.participants.contains_key(&publication.publisher) {
             let publisher = self.room.participants.get(&publication.publisher);
             let fixed = publisher.is_some_and(|publisher| !publisher.steerable);
-            let id = publication.track;
-            let mut track = Track::new(now, publication);
-            track.fixed = fixed;
-            self.room.tracks.insert(id, track);
+            self.room.tracks.insert(publication.track, Track::new(now, publication, fixed));
             self.update(now);
         }
     }

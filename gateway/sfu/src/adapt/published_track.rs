@@ -36,7 +36,7 @@ pub(super) struct Track {
     pub(super) publication: Publication,
     pub(super) muted: bool,
     /// Its publisher follows no plan: what arrives is what there is.
-    pub(super) fixed: bool,
+    fixed: bool,
     /// What its page last said to hold the encoder back, and when.
     encoder_limit: (EncoderLimit, Instant),
     pub(super) plan: Vec<EncodingTarget>,
@@ -59,12 +59,12 @@ pub(super) struct Track {
 }
 
 impl Track {
-    pub(super) fn new(now: Instant, publication: Publication) -> Self {
+    pub(super) fn new(now: Instant, publication: Publication, fixed: bool) -> Self {
         Self {
             published_at: now,
             publication,
             muted: false,
-            fixed: false,
+            fixed,
             encoder_limit: (EncoderLimit::None, now),
             plan: Vec::new(),
             planned_at: now,
