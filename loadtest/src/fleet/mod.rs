@@ -21,6 +21,8 @@ mod sequence_count;
 mod session;
 mod stage;
 mod summary;
+#[cfg(test)]
+mod testing;
 mod twcc_feedback;
 mod units;
 mod viewer;
@@ -42,8 +44,8 @@ use crate::call::consult;
 use crate::call::invite::Invite;
 
 const EXAMPLES: &str = "\
-A consult of our own gateway, 200 viewers within 10 seconds, measured for 20:
-  loadtest fleet --api http://127.0.0.1:8080 --make-consult KEY --viewers 200 --server-pid $(pidof gateway)
+A consult of our own gateway, 10 viewers within 10 seconds, measured for 20:
+  loadtest fleet --api http://127.0.0.1:8080 --make-consult KEY --viewers 10 --server-pid $(pidof gateway)
 Ten rooms of ten viewers:
   loadtest fleet --api http://127.0.0.1:8080 --make-consult KEY --rooms 10 --viewers 10 --server-pid $(pidof gateway)
 Any other server:

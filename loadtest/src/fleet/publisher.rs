@@ -214,15 +214,11 @@ fn next_due(due: Instant, interval: Duration, now: Instant) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use rtc::crypto::RTCCryptoProvider as _;
-    use rtc::crypto::providers::AwsLcRsProvider;
-    use rtc::srtp::protection_profile::ProtectionProfile;
-
     use super::super::clock::fake::Clock;
-    use super::super::ice::Credentials;
     use super::super::latency_marker::latency_us;
     use super::super::rtcp::picture_loss;
     use super::super::rtp_header::extension;
+    use super::super::testing::{answer, seal};
     use super::*;
 
     struct Rig {
@@ -234,16 +230,7 @@ mod tests {
 
     impl Rig {
         fn new(voice: bool) -> Self {
-            let media = Media { payload_type: 96, mid_extension: Some(4), transport_cc: Some(3) };
-            let answer = Answer {
-                remote: Credentials { ufrag: String::new(), password: String::new() },
-                candidate: "127.0.0.1:1".parse().expect("an address"),
-                audio: Some(Media { payload_type: 111, ..media }),
-                video: media,
-            };
-            let provider = AwsLcRsProvider::new();
-            let profile = ProtectionProfile::AeadAes128Gcm;
-            let seal = || Context::new(&[1; 16], &[2; 12], profile, None, None, provider.crypto());
+            let answer = answer(Media { payload_type: 96, mid_extension: Some(4), transport_cc: Some(3) });
             let clock = Clock::new();
             let plan = Plan {
                 bitrate: 1_500_000,
@@ -254,8 +241,8 @@ mod tests {
             };
             Self {
                 publisher: Publisher::new(plan, &answer, clock.after(0).instant),
-                sealer: seal().expect("a seal"),
-                opener: seal().expect("a seal"),
+                sealer: seal(),
+                opener: seal(),
                 clock,
             }
         }

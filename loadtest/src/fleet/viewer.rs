@@ -198,14 +198,10 @@ fn send(compound: &[u8], sealer: &mut Context, out: &mut Vec<Bytes>) {
 
 #[cfg(test)]
 mod tests {
-    use rtc::crypto::RTCCryptoProvider as _;
-    use rtc::crypto::providers::AwsLcRsProvider;
-    use rtc::srtp::protection_profile::ProtectionProfile;
-
     use super::super::answer::Media;
     use super::super::clock::fake::Clock;
-    use super::super::ice::Credentials;
     use super::super::latency_marker::mark;
+    use super::super::testing::{answer, seal};
     use super::*;
 
     struct Rig {
@@ -218,17 +214,7 @@ mod tests {
 
     impl Rig {
         fn new(open_every: u32) -> Self {
-            let media = Media { payload_type: 96, mid_extension: None, transport_cc: Some(3) };
-            let answer = Answer {
-                remote: Credentials { ufrag: String::new(), password: String::new() },
-                candidate: "127.0.0.1:1".parse().expect("an address"),
-                audio: Some(Media { payload_type: 111, ..media }),
-                video: media,
-            };
-            let provider = AwsLcRsProvider::new();
-            let profile = ProtectionProfile::AeadAes128Gcm;
-            let seal =
-                || Context::new(&[1; 16], &[2; 12], profile, None, None, provider.crypto()).expect("a seal");
+            let answer = answer(Media { payload_type: 96, mid_extension: None, transport_cc: Some(3) });
             let clock = Clock::new();
             Self {
                 viewer: Viewer::new(open_every, &answer, open_every, clock.after(0).instant),
