@@ -93,6 +93,13 @@ test("an ICE restart by PATCH interrupts nothing", { timeout: 60_000 }, async ()
   await until("pictures after the restart", async () => (await received(player)).frames > before.frames + 30);
 });
 
+test("a player that hangs up without a word is gone", { timeout: 60_000 }, async () => {
+  const observers = async () => (await gateway.decisions()).participants.filter((one) => one.role === "observer").length;
+  assert.equal(await observers(), 1);
+  await player.page.evaluate(() => window.session.connection.close());
+  await until("a room without the player", async () => (await observers()) === 0);
+});
+
 test("a page sees the device, until it deletes its resource", { timeout: 60_000 }, async () => {
   const place = { name: "doctor", namespace: null, gateway: "localhost" };
   doctor = await Visitor.arrive("Dr Lin", place);

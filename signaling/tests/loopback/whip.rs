@@ -1,5 +1,7 @@
 //! WHIP and WHEP over real HTTP, with a media plane that answers as the real one does.
 
+use std::time::Duration;
+
 use crate::support::{Client, Gateway};
 use protocol::id::{ParticipantId, RoomId, ShellNonce, TrackId};
 use protocol::media_message::{
@@ -185,9 +187,15 @@ fn watching() -> String {
     OFFER.replace("a=sendonly", "a=recvonly")
 }
 
-/// Asks to delete until there is nothing to delete: a resource that ends by itself does so a moment later.
+/// Waits until there is no such resource any more. A resource that ends by itself does so a moment later; asking with
+/// candidates changes nothing.
 async fn until_gone(gateway: &Gateway, location: &str, token: &str) {
-    while resource(gateway, "DELETE", location, token).send().await.expect("an answer").status() != 404 {}
+    let ask = || {
+        let ask = resource(gateway, "PATCH", location, token).header("if-match", "\"none\"");
+        ask.header("content-type", "application/trickle-ice-sdpfrag").send()
+    };
+    let gone = async { while ask().await.expect("an answer").status() != StatusCode::NOT_FOUND {} };
+    tokio::time::timeout(Duration::from_secs(8), gone).await.expect("it ends");
 }
 
 #[tokio::test]
@@ -286,8 +294,7 @@ async fn a_link_that_publishes_anew_takes_over() {
     let (second, ..) = publish(&mut gateway, &tokens[1]).await;
     let (first, second) = (header(&first, "location").to_owned(), header(&second, "location").to_owned());
     assert_ne!(first, second);
-    let old = resource(&gateway, "DELETE", &first, &tokens[1]).send().await.expect("an answer");
-    assert_eq!(old.status(), StatusCode::NOT_FOUND);
+    until_gone(&gateway, &first, &tokens[1]).await;
     let new = resource(&gateway, "DELETE", &second, &tokens[1]).send().await.expect("an answer");
     assert_eq!(new.status(), StatusCode::OK);
 }
@@ -325,4 +332,25 @@ async fn what_is_wrong_is_told() {
     }
     let asked = resource(&gateway, "OPTIONS", "/whip", "").send().await.expect("an answer");
     assert_eq!((asked.status(), header(&asked, "accept-post")), (StatusCode::NO_CONTENT, "application/sdp"));
+}
+
+/// A player has no invitation of its own; its record stands under the one that let it in, and breaks nobody else's.
+#[tokio::test]
+async fn a_player_is_recorded_under_the_invitation_that_let_it_in() {
+    let mut gateway = Gateway::start().await;
+    let tokens = tokens(&gateway).await;
+    on_air(&mut gateway, &tokens[1]).await;
+    watch(&mut gateway, &tokens[2]).await;
+    watch(&mut gateway, &tokens[2]).await;
+    let store = gateway.dir.path().join("data/signaling.db");
+    gateway.signaling.shut_down().await;
+    let pool =
+        sqlx::sqlite::SqlitePool::connect(&format!("sqlite://{}", store.display())).await.expect("the store");
+    let roles: Vec<String> = sqlx::query_scalar(
+        "SELECT role FROM sessions JOIN participants ON participants.id = sessions.participant ORDER BY role",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("rows");
+    assert_eq!(roles, ["device", "observer", "observer"]);
 }
