@@ -10,25 +10,32 @@ use crate::srtp::profile::MasterKey;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Label {
     RtpEncryption = 0x00,
+    RtpAuthentication = 0x01,
     RtpSalt = 0x02,
     RtcpEncryption = 0x03,
+    RtcpAuthentication = 0x04,
     RtcpSalt = 0x05,
 }
 
 const BLOCK_LEN: usize = 16;
 
-/// The first bytes of the key stream of one label; both session key and salt of GCM fit one block.
+/// The first bytes of the key stream of one label: a block for keys and salts, two for what authenticates.
 pub(super) fn derive<const LEN: usize>(
     master: &MasterKey<'_>,
     label: Label,
 ) -> Result<[u8; LEN], Unspecified> {
-    const { assert!(LEN <= BLOCK_LEN, "one block of key stream is derived") };
+    const { assert!(LEN <= 2 * BLOCK_LEN, "two blocks of key stream are derived") };
     let mut block = [0; BLOCK_LEN];
     // The last two bytes count blocks; the salt is at most 14 bytes.
     block.get_mut(..master.salt.len()).ok_or(Unspecified)?.copy_from_slice(master.salt);
     block[7] ^= label as u8;
-    EncryptingKey::ecb(UnboundCipherKey::new(&AES_128, master.key)?)?.encrypt(&mut block)?;
-    block.first_chunk().copied().ok_or(Unspecified)
+    let mut stream = [0; 2 * BLOCK_LEN];
+    let (first, second) = stream.split_at_mut(BLOCK_LEN);
+    first.copy_from_slice(&block);
+    block[BLOCK_LEN - 1] = 1;
+    second.copy_from_slice(&block);
+    EncryptingKey::ecb(UnboundCipherKey::new(&AES_128, master.key)?)?.encrypt(&mut stream)?;
+    stream.first_chunk().copied().ok_or(Unspecified)
 }
 
 #[cfg(test)]
@@ -49,5 +56,8 @@ mod tests {
             derive::<14>(&master, Label::RtpSalt).expect("derived"),
             0x30CB_BC08_863D_8C85_D49D_B34A_9AE1_u128.to_be_bytes()[2..]
         );
+        let authentication = derive::<20>(&master, Label::RtpAuthentication).expect("derived");
+        assert_eq!(authentication[..16], 0xCEBE_321F_6FF7_716B_6FD4_AB49_AF25_6A15_u128.to_be_bytes());
+        assert_eq!(authentication[16..], 0x6D38_BAA4_u32.to_be_bytes());
     }
 }

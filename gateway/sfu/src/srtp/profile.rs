@@ -9,7 +9,7 @@ pub(crate) const KEY_LEN: usize = 16;
 pub(crate) enum SrtpProfile {
     /// AEAD_AES_128_GCM, which is preferred.
     AeadAes128Gcm,
-    /// SRTP_AES128_CM_HMAC_SHA1_80, at five times the cost.
+    /// SRTP_AES128_CM_HMAC_SHA1_80, for who has no other.
     Aes128CmHmacSha1_80,
 }
 

@@ -81,7 +81,11 @@ pub(crate) struct SrtpSession {
 
 #[expect(clippy::large_enum_variant, reason = "the large one is the rule, and its keys shall lie close by")]
 enum Cipher {
-    Gcm { sealer: GcmSealer, opener: GcmOpener },
+    Gcm {
+        sealer: GcmSealer,
+        opener: GcmOpener,
+    },
+    /// Its keys take kilobytes, and few need them.
     AesCm(Box<AesCm>),
 }
 
@@ -103,7 +107,8 @@ impl SrtpSession {
                 opener: GcmOpener::new(&keys.remote).map_err(|Unspecified| KeyingError::Cipher)?,
             },
             SrtpProfile::Aes128CmHmacSha1_80 => {
-                Cipher::AesCm(Box::new(AesCm::new(&keys.local, &keys.remote)?))
+                let keys = AesCm::new(&keys.local, &keys.remote);
+                Cipher::AesCm(Box::new(keys.map_err(|Unspecified| KeyingError::Cipher)?))
             }
         };
         Ok(Self { cipher })
@@ -137,7 +142,7 @@ impl SrtpSession {
         let index = counter.claim(sequence)?;
         match &mut self.cipher {
             Cipher::Gcm { sealer, .. } => sealer.seal_rtp(out, start, header_len, (ssrc, index)),
-            Cipher::AesCm(cipher) => cipher.seal_rtp(out, start),
+            Cipher::AesCm(keys) => keys.sealer.seal_rtp(out, start, header_len, (ssrc, index)),
         }
     }
 
@@ -149,7 +154,7 @@ impl SrtpSession {
     pub(crate) fn seal_rtcp(&mut self, out: &mut Vec<u8>, start: usize) -> Result<(), SealError> {
         match &mut self.cipher {
             Cipher::Gcm { sealer, .. } => sealer.seal_rtcp(out, start),
-            Cipher::AesCm(cipher) => cipher.seal_rtcp(out, start),
+            Cipher::AesCm(keys) => keys.sealer.seal_rtcp(out, start),
         }
     }
 
@@ -161,7 +166,7 @@ impl SrtpSession {
     pub(crate) fn open_rtp<'d>(&mut self, datagram: &'d mut [u8]) -> Result<&'d [u8], OpenError> {
         match &mut self.cipher {
             Cipher::Gcm { opener, .. } => opener.open_rtp(datagram),
-            Cipher::AesCm(cipher) => cipher.open_rtp(datagram),
+            Cipher::AesCm(keys) => keys.opener.open_rtp(datagram),
         }
     }
 
@@ -173,7 +178,7 @@ impl SrtpSession {
     pub(crate) fn open_rtcp<'d>(&mut self, datagram: &'d mut [u8]) -> Result<&'d [u8], OpenError> {
         match &mut self.cipher {
             Cipher::Gcm { opener, .. } => opener.open_rtcp(datagram),
-            Cipher::AesCm(cipher) => cipher.open_rtcp(datagram),
+            Cipher::AesCm(keys) => keys.opener.open_rtcp(datagram),
         }
     }
 
@@ -181,7 +186,7 @@ impl SrtpSession {
     pub(crate) fn forget_stream(&mut self, ssrc: Ssrc) {
         match &mut self.cipher {
             Cipher::Gcm { opener, .. } => opener.forget(ssrc),
-            Cipher::AesCm(cipher) => cipher.forget(ssrc),
+            Cipher::AesCm(keys) => keys.opener.forget(ssrc),
         }
     }
 }
