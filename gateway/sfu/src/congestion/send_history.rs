@@ -1,6 +1,7 @@
 //! Remembers what was sent under which transport-wide sequence number, and resolves what feedback says of
 //! it. A number that was never given, or whose packet was resolved before, resolves to nothing.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use protocol::units::DataSize;
@@ -37,10 +38,13 @@ pub(crate) struct LostPacket {
     pub(crate) probe: Option<ProbeId>,
 }
 
-/// A ring of the packets sent last.
+/// A ring of the packets sent last: those of two seconds, as far as it may grow.
 #[derive(Debug)]
 pub(crate) struct SendHistory {
+    /// As many as a power of two says.
     entries: Vec<Entry>,
+    /// The first sequence number that is remembered.
+    oldest: u64,
     next: u64,
     /// The first sequence number that no feedback has gone beyond.
     unreported_from: u64,
@@ -48,13 +52,15 @@ pub(crate) struct SendHistory {
     under_way: DataSize,
 }
 
+/// Every subscriber has hundreds, so they are packed.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     sent_micros: u64,
-    size: u32,
+    /// One more than its number.
+    probe: Option<NonZeroU32>,
+    size: u16,
     class: PacketClass,
     fate: Fate,
-    probe: Option<ProbeId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,51 +70,85 @@ enum Fate {
     Arrived,
 }
 
+impl Entry {
+    const BLANK: Self =
+        Self { sent_micros: 0, probe: None, size: 0, class: PacketClass::Padding, fate: Fate::Arrived };
+
+    fn sent(&self) -> Duration {
+        Duration::from_micros(self.sent_micros)
+    }
+
+    fn size(&self) -> DataSize {
+        DataSize::bytes(self.size.into())
+    }
+
+    fn probe(&self) -> Option<ProbeId> {
+        self.probe.map(|number| ProbeId(number.get() - 1))
+    }
+}
+
 impl SendHistory {
     pub(crate) fn new() -> Self {
-        Self { entries: Vec::new(), next: 0, unreported_from: 0, under_way: DataSize::ZERO }
+        Self { entries: Vec::new(), oldest: 0, next: 0, unreported_from: 0, under_way: DataSize::ZERO }
     }
 
     /// Records a packet and gives its sequence number.
     pub(crate) fn record(&mut self, sent: Duration, packet: SentPacket) -> u16 {
         let entry = Entry {
             sent_micros: u64::try_from(sent.as_micros()).unwrap_or(u64::MAX),
-            size: u32::try_from(packet.size.as_bytes()).unwrap_or(u32::MAX),
+            probe: packet.probe.and_then(|ProbeId(number)| NonZeroU32::new(number.wrapping_add(1))),
+            size: u16::try_from(packet.size.as_bytes()).unwrap_or(u16::MAX),
             class: packet.class,
             fate: Fate::UnderWay,
-            probe: packet.probe,
         };
-        let sequence = self.next;
-        let forgotten = match self.entries.get_mut(slot(sequence)) {
-            Some(oldest) => std::mem::replace(oldest, entry).size,
-            None => {
-                self.entries.push(entry);
-                0
-            }
-        };
-        let forgotten = DataSize::bytes(forgotten.into());
-        self.next += 1;
-        self.under_way += DataSize::bytes(entry.size.into());
-        if self.next - self.unreported_from > CAPACITY as u64 {
-            // Nothing has been heard for so long that nothing of it is known.
-            self.under_way -= forgotten;
-            self.unreported_from += 1;
+        if self.next - self.oldest == self.entries.len() as u64 {
+            self.make_room(sent);
         }
+        let sequence = self.next;
+        let place = self.slot(sequence);
+        if let Some(place) = self.entries.get_mut(place) {
+            *place = entry;
+        }
+        self.next += 1;
+        self.under_way += entry.size();
         // Truncation is the point: the wire carries the low 16 bits.
         sequence as u16
+    }
+
+    /// Grows where the oldest packet may still be reported on, or else forgets it.
+    fn make_room(&mut self, now: Duration) {
+        let count = self.entries.len();
+        let is_recent =
+            self.entry(self.oldest).is_none_or(|oldest| now.saturating_sub(oldest.sent()) < MEMORY);
+        if is_recent && count < CAPACITY {
+            let mut grown = vec![Entry::BLANK; (2 * count).max(FIRST_CAPACITY)];
+            for sequence in self.oldest..self.next {
+                let place = sequence as usize & (grown.len() - 1);
+                grown[place] = self.entries[self.slot(sequence)];
+            }
+            self.entries = grown;
+            return;
+        }
+        if self.unreported_from == self.oldest {
+            // Nothing has been heard for so long that nothing of it is known.
+            self.under_way -= self.entry(self.oldest).map_or(DataSize::ZERO, |entry| entry.size());
+            self.unreported_from += 1;
+        }
+        self.oldest += 1;
     }
 
     /// What the status means; `None` where it says nothing new.
     pub(crate) fn resolve(&mut self, status: &PacketStatus) -> Option<Resolution> {
         let sequence = self.unwrap(status.sequence)?;
         self.report_up_to(sequence);
-        let entry = self.entries.get_mut(slot(sequence))?;
-        let sent = Duration::from_micros(entry.sent_micros);
+        let place = self.slot(sequence);
+        let entry = self.entries.get_mut(place)?;
+        let sent = entry.sent();
         match (status.arrival, entry.fate) {
             (_, Fate::Arrived) | (None, Fate::Lost) => None,
             (None, Fate::UnderWay) => {
                 entry.fate = Fate::Lost;
-                Some(Resolution::Lost(LostPacket { sent, class: entry.class, probe: entry.probe }))
+                Some(Resolution::Lost(LostPacket { sent, class: entry.class, probe: entry.probe() }))
             }
             (Some(arrival), fate @ (Fate::UnderWay | Fate::Lost)) => {
                 let arrival = arrival.min(LATEST_ARRIVAL);
@@ -116,9 +156,9 @@ impl SendHistory {
                 let packet = DeliveredPacket {
                     sent,
                     arrival,
-                    size: DataSize::bytes(entry.size.into()),
+                    size: entry.size(),
                     class: entry.class,
-                    probe: entry.probe,
+                    probe: entry.probe(),
                 };
                 Some(match fate {
                     Fate::Lost => Resolution::DeliveredLate(packet),
@@ -135,21 +175,14 @@ impl SendHistory {
 
     fn report_up_to(&mut self, sequence: u64) {
         while self.unreported_from <= sequence {
-            if let Some(entry) = self.entries.get(slot(self.unreported_from)) {
-                self.under_way -= DataSize::bytes(entry.size.into());
-            }
+            self.under_way -= self.entry(self.unreported_from).map_or(DataSize::ZERO, |entry| entry.size());
             self.unreported_from += 1;
         }
     }
 
     /// When the oldest packet was sent that no feedback has reached yet.
     pub(crate) fn oldest_unreported(&self) -> Option<Duration> {
-        let first_kept = self.next.saturating_sub(self.entries.len() as u64);
-        let oldest = self.unreported_from.max(first_kept);
-        (oldest < self.next)
-            .then(|| self.entries.get(slot(oldest)))
-            .flatten()
-            .map(|entry| Duration::from_micros(entry.sent_micros))
+        self.entry(self.unreported_from).map(Entry::sent)
     }
 
     /// The full number of the packet sent last under these 16 bits, if it is remembered.
@@ -158,16 +191,27 @@ impl SendHistory {
             0 => 1 << 16,
             ago => u64::from(ago),
         };
-        if ago > self.entries.len() as u64 { None } else { self.next.checked_sub(ago) }
+        self.next.checked_sub(ago).filter(|sequence| *sequence >= self.oldest)
+    }
+
+    fn entry(&self, sequence: u64) -> Option<&Entry> {
+        let is_kept = (self.oldest..self.next).contains(&sequence);
+        self.entries.get(self.slot(sequence)).filter(|_| is_kept)
+    }
+
+    fn slot(&self, sequence: u64) -> usize {
+        sequence as usize & self.entries.len().saturating_sub(1)
     }
 }
 
-fn slot(sequence: u64) -> usize {
-    (sequence % CAPACITY as u64) as usize
-}
+/// Feedback that comes later is of no use.
+const MEMORY: Duration = Duration::from_secs(2);
 
-/// Two seconds of a full room (eight pictures, about 8 Mbit/s): feedback that comes later is of no use.
+/// Two seconds of a full room (eight pictures, about 8 Mbit/s).
 const CAPACITY: usize = 2_048;
+
+/// A second of voice.
+const FIRST_CAPACITY: usize = 64;
 
 /// Reference times of feedback are 24 bits of 64 ms, which is twelve days; a parser may unwrap them a while.
 const LATEST_ARRIVAL: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);

@@ -1,8 +1,11 @@
 //! One continuous stream out of whichever encodings a subscriber gets: the sequence number, the
 //! timestamp and the picture id go on without a gap over switches and skipped frames (RFC 3550, RFC 7741 §4.2, RFC 9628 §4.2).
 
-/// Late packets older than this many packets are not forwarded any more.
-const WINDOW: usize = 512;
+/// Late packets of a picture older than this many packets are not forwarded any more.
+pub(crate) const VIDEO_WINDOW: usize = 512;
+
+/// Likewise of a voice: more than a second of it, and a player waits less.
+pub(crate) const AUDIO_WINDOW: usize = 64;
 
 /// What the rewriter looks at in a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +41,25 @@ pub(crate) struct Rewritten {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
+    /// Nothing is known.
+    Unknown,
     /// Has a place in the outgoing stream.
     Placed,
     /// Left out of it.
     Skipped,
 }
 
+/// Every subscription has hundreds, so they are packed.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    incoming: u64,
-    fate: Fate,
+    /// The low bits of the number: what lies a cycle back has long been overwritten.
+    incoming: u16,
     outgoing: u16,
     picture_id_offset: u16,
+    fate: Fate,
 }
+
+const NOWHERE: Place = Place { incoming: 0, outgoing: 0, picture_id_offset: 0, fate: Fate::Unknown };
 
 /// How the encoding that is being forwarded maps to the outgoing stream.
 #[derive(Debug, Clone, Copy)]
@@ -66,16 +75,20 @@ struct Mapping {
 #[derive(Debug)]
 pub(crate) struct Rewriter {
     mapping: Option<Mapping>,
-    places: Box<[Option<Place>; WINDOW]>,
+    /// By number, a window of them; none before the stream begins.
+    places: Vec<Place>,
+    window: usize,
     last: Rewritten,
 }
 
 impl Rewriter {
-    /// Starts a stream at the given sequence number and timestamp, which should be random (RFC 3550 §5.1).
-    pub(crate) fn new(sequence: u16, timestamp: u32) -> Self {
+    /// Starts a stream at the given sequence number and timestamp, which should be random (RFC 3550 §5.1). A packet is
+    /// late for it if it is `window` packets behind.
+    pub(crate) fn new(sequence: u16, timestamp: u32, window: usize) -> Self {
         Self {
             mapping: None,
-            places: Box::new([None; WINDOW]),
+            places: Vec::new(),
+            window,
             last: Rewritten { sequence, timestamp, picture_id: 0, tl0_pic_idx: 0 },
         }
     }
@@ -92,7 +105,8 @@ impl Rewriter {
 
     /// Places the first packet of another encoding right behind the last one, at the given timestamp.
     pub(crate) fn switch(&mut self, packet: StreamMark, timestamp: u32) -> Rewritten {
-        self.places.fill(None);
+        self.places.clear();
+        self.places.resize(self.window, NOWHERE);
         let picture_id = self.last.picture_id.wrapping_add(1) & 0x7fff;
         let tl0_pic_idx = self.last.tl0_pic_idx.wrapping_add(1);
         let mapping = Mapping {
@@ -125,9 +139,8 @@ impl Rewriter {
     }
 
     fn forward_late(&self, mapping: Mapping, packet: StreamMark) -> Option<Rewritten> {
-        let place = self.places[packet.sequence as usize % WINDOW]?;
-        (place.incoming == packet.sequence && place.fate == Fate::Placed)
-            .then(|| mapping.rewrite(packet, place.outgoing, place.picture_id_offset))
+        let place = self.placed(mapping, packet.sequence)?;
+        Some(mapping.rewrite(packet, place.outgoing, place.picture_id_offset))
     }
 
     /// Leaves a packet of the current encoding out. `true` where it has a place already, because it
@@ -135,9 +148,7 @@ impl Rewriter {
     pub(crate) fn skip(&mut self, packet: StreamMark) -> bool {
         let Some(mapping) = self.mapping else { return false };
         if packet.sequence <= mapping.highest {
-            let place = self.places[packet.sequence as usize % WINDOW];
-            return place
-                .is_some_and(|place| place.incoming == packet.sequence && place.fate == Fate::Placed);
+            return self.placed(mapping, packet.sequence).is_some();
         }
         self.reserve_gap(mapping, packet.sequence);
         self.place(packet.sequence, Fate::Skipped, 0, 0);
@@ -156,7 +167,7 @@ impl Rewriter {
     /// Keeps a place for each packet that is missing before `until`: it may still come.
     fn reserve_gap(&mut self, mapping: Mapping, until: u64) {
         let missing = (until - mapping.highest - 1) as u16;
-        let kept = u64::from(missing).min(WINDOW as u64 - 1);
+        let kept = u64::from(missing).min(self.window as u64 - 1);
         for back in (1..=kept).rev() {
             let outgoing = self.last.sequence.wrapping_add(missing).wrapping_sub(back as u16).wrapping_add(1);
             self.place(until - back, Fate::Placed, outgoing, mapping.picture_id_offset);
@@ -171,7 +182,17 @@ impl Rewriter {
     }
 
     fn place(&mut self, incoming: u64, fate: Fate, outgoing: u16, picture_id_offset: u16) {
-        self.places[incoming as usize % WINDOW] = Some(Place { incoming, fate, outgoing, picture_id_offset });
+        let place = incoming as usize & (self.window - 1);
+        if let Some(place) = self.places.get_mut(place) {
+            *place = Place { incoming: incoming as u16, outgoing, picture_id_offset, fate };
+        }
+    }
+
+    /// The place that a packet has behind the newest one.
+    fn placed(&self, mapping: Mapping, incoming: u64) -> Option<Place> {
+        let place = *self.places.get(incoming as usize & (self.window - 1))?;
+        let is_it = mapping.highest - incoming < self.window as u64 && place.incoming == incoming as u16;
+        (is_it && place.fate == Fate::Placed).then_some(place)
     }
 }
 
@@ -205,7 +226,7 @@ mod tests {
     }
 
     fn rewriter_at(first: u64) -> Rewriter {
-        let mut rewriter = Rewriter::new(99, 1_000_000);
+        let mut rewriter = Rewriter::new(99, 1_000_000, VIDEO_WINDOW);
         assert_eq!(rewriter.switch(packet(first), 1_003_000).sequence, 100);
         rewriter
     }
@@ -245,7 +266,7 @@ mod tests {
 
     #[test]
     fn distances_between_sparse_picture_ids_stay() {
-        let mut rewriter = Rewriter::new(99, 0);
+        let mut rewriter = Rewriter::new(99, 0, VIDEO_WINDOW);
         let sparse = |sequence| StreamMark { picture_ids: PictureIds::Sparse, ..packet(sequence) };
         let first = rewriter.switch(sparse(10), 0);
         rewriter.skip(sparse(11));
@@ -281,7 +302,7 @@ mod tests {
 
     #[test]
     fn all_numbers_wrap() {
-        let mut rewriter = Rewriter::new(u16::MAX, u32::MAX);
+        let mut rewriter = Rewriter::new(u16::MAX, u32::MAX, VIDEO_WINDOW);
         let mark = |sequence| StreamMark { picture_id: Some(0x7fff), ..packet(sequence) };
         let first = rewriter.switch(mark(1), 5);
         assert_eq!((first.sequence, first.timestamp), (0, 5));

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::forward::rewriter::{PictureIds, Rewriter, StreamMark};
+use crate::forward::rewriter::{PictureIds, Rewriter, StreamMark, VIDEO_WINDOW};
 
 /// Which layers rest on lower ones of their picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,7 @@ proptest! {
         prediction in prop_oneof![Just(Prediction::KeyPictures), Just(Prediction::AllPictures)],
     ) {
         let mut switch = LayerSwitch::default();
-        let mut rewriter = Rewriter::new(100, 0);
+        let mut rewriter = Rewriter::new(100, 0, VIDEO_WINDOW);
         let (mut picture, mut incoming, mut last) = (0, 1_000, 100_u16);
         // Per spatial layer: whether the frames at T0 and T1 that the next ones rest on have gone.
         let mut has = [[false; 2]; LAYERS as usize];

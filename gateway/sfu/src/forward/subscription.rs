@@ -8,7 +8,7 @@ use protocol::track::MediaKind;
 
 use crate::forward::layer_switch::{Decision, Descent, Layer, LayerMark, LayerSwitch};
 use crate::forward::packet_store::{PacketNotes, StoredPacket};
-use crate::forward::rewriter::{PictureIds, Rewriter, Rewritten, StreamMark};
+use crate::forward::rewriter::{AUDIO_WINDOW, PictureIds, Rewriter, Rewritten, StreamMark, VIDEO_WINDOW};
 use crate::forward::sent_history::{SentHistory, SentRecord};
 use crate::forward::track::Track;
 use crate::forward::voice_bundler::{Bundle, VoiceBundler};
@@ -125,13 +125,17 @@ impl Subscription {
             switch.set_target(Some(Layer { encoding: 0, temporal: u8::MAX }), Descent::Graceful);
         }
         let first_sequence = first_sequence & 0x7fff;
+        let window = match line.kind {
+            MediaKind::Audio => AUDIO_WINDOW,
+            MediaKind::Video => VIDEO_WINDOW,
+        };
         Self {
             track,
             template: HeaderTemplate::new(&line.extensions, line.kind, line.mid.as_str()),
             switch,
             source: None,
             lacks_codec: false,
-            rewriter: Rewriter::new(first_sequence, first_timestamp),
+            rewriter: Rewriter::new(first_sequence, first_timestamp, window),
             newest: None,
             history: (line.kind == MediaKind::Video).then(SentHistory::default),
             last_released: first_sequence,
