@@ -468,7 +468,7 @@ mod tests {
             ("[http]\napi_key = \"short\"", InvalidConfig::ApiKeyTooShort),
             ("[http]\npublic_url = \"video.example.org\"", InvalidConfig::PublicUrl),
             ("[http]\npublic_url = \"https://video.example.org/?a=b\"", InvalidConfig::PublicUrl),
-            ("[consults]\nmax_participants = 17", InvalidConfig::MaxParticipants),
+            ("[consults]\nmax_participants = 65", InvalidConfig::MaxParticipants),
             ("[media]\nbind = []", InvalidConfig::Bind),
             ("[media]\nbind = [\"127.0.0.1\", \"127.0.0.2\"]", InvalidConfig::Bind),
             ("[media]\nadvertise = [\"224.0.0.1\"]", InvalidConfig::NotAdvertisable(multicast)),

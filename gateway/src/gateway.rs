@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use sfu::relay::WorkerId;
 use sfu::sfu::Path;
 use signaling::Signaling;
 use signaling::config::SignalingConfig;
@@ -23,7 +24,6 @@ use crate::media_plane::MediaPlane;
 use crate::media_worker::WorkerError;
 use crate::metrics::{Metrics, NodeState};
 use crate::operator::{Adapter, AdapterSetup, ClientError, OperatorHandle, SinkCredential, events_route};
-use crate::room_placement::WorkerIndex;
 
 /// Gauges of the control plane and of the kernel are read this often.
 const CENSUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub struct Gateway {
     admin: JoinHandle<()>,
     metrics: Arc<Metrics>,
     state: watch::Sender<NodeState>,
-    exits: mpsc::Receiver<WorkerIndex>,
+    exits: mpsc::Receiver<WorkerId>,
     sockets: WatchedSockets,
     addresses: Addresses,
     grace: Duration,

@@ -16,6 +16,7 @@ mod media_plane;
 pub mod media_worker;
 pub mod metrics;
 mod operator;
+mod relay_queue;
 mod reply_address;
 mod room_placement;
 #[doc(hidden)]

@@ -10,6 +10,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use protocol::media_message::{MediaAction, MediaCommand, MediaEvent};
 use sfu::config::{SfuConfig, SiteProfile};
+use sfu::relay::WorkerId;
 use sfu::sfu::Path;
 use tokio::sync::mpsc;
 
@@ -17,9 +18,10 @@ use crate::config::Config;
 use crate::event_outbox::EventOutbox;
 use crate::interface_addresses::interface_addresses;
 use crate::kernel_drops::WatchedSockets;
-use crate::media_worker::{MediaWorker, WorkerError, WorkerSetup, WorkerSockets};
+use crate::media_worker::{Dispatch, MediaWorker, WorkerError, WorkerSetup, WorkerSockets};
 use crate::metrics::Metrics;
-use crate::room_placement::{RoomPlacement, WorkerIndex};
+use crate::relay_queue::relay_queues;
+use crate::room_placement::{RoomPlacement, Route};
 
 /// Commands that wait for one worker. A worker takes dozens per turn; more than this means that it hangs,
 /// and then the control plane's own backlog fills and refuses.
@@ -38,15 +40,21 @@ pub(crate) struct MediaPlane {
 /// One worker as others see it.
 #[derive(Debug)]
 struct Worker {
-    commands: mpsc::Sender<MediaCommand>,
-    waker: Waker,
+    commands: mpsc::Sender<Dispatch>,
+    waker: Arc<Waker>,
     thread: JoinHandle<()>,
+}
+
+/// A worker that does not run yet, as others see it.
+struct MadeWorker {
+    commands: mpsc::Sender<Dispatch>,
+    waker: Arc<Waker>,
 }
 
 /// Tells of the end of a thread, be it a return or a panic.
 struct ExitNotice {
-    worker: WorkerIndex,
-    exits: mpsc::Sender<WorkerIndex>,
+    worker: WorkerId,
+    exits: mpsc::Sender<WorkerId>,
 }
 
 impl Drop for ExitNotice {
@@ -62,7 +70,7 @@ impl MediaPlane {
         config: &Config,
         metrics: &Arc<Metrics>,
         (events, paths): (&mpsc::Sender<MediaEvent>, Option<&mpsc::Sender<Path>>),
-        exits: &mpsc::Sender<WorkerIndex>,
+        exits: &mpsc::Sender<WorkerId>,
     ) -> Result<Self, WorkerError> {
         let count = config.media.worker_count();
         let mut plane = Self {
@@ -72,19 +80,26 @@ impl MediaPlane {
             watched: WatchedSockets::default(),
             candidates: Vec::new(),
         };
+        let mut workers = Vec::new();
         for index in 0..count {
-            plane.start_worker(config, index, (events.clone(), paths.cloned()), exits.clone())?;
+            workers.push(plane.make_worker(config, index, (events.clone(), paths.cloned()))?);
+        }
+        let wakers: Vec<Arc<Waker>> = workers.iter().map(|(_, made)| Arc::clone(&made.waker)).collect();
+        for (index, ((mut worker, made), relays)) in
+            workers.into_iter().zip(relay_queues(&wakers)).enumerate()
+        {
+            worker.share_rooms(relays);
+            plane.workers.push(made.start(WorkerId(index), count > 1, worker, exits.clone())?);
         }
         Ok(plane)
     }
 
-    fn start_worker(
+    fn make_worker(
         &mut self,
         config: &Config,
         index: usize,
         (events, paths): (mpsc::Sender<MediaEvent>, Option<mpsc::Sender<Path>>),
-        exits: mpsc::Sender<WorkerIndex>,
-    ) -> Result<(), WorkerError> {
+    ) -> Result<(MediaWorker, MadeWorker), WorkerError> {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);
         let port = if config.media.port == 0 { 0 } else { config.media.port.saturating_add(offset) };
         let sockets = WorkerSockets::bind(&config.media.bind, port)?;
@@ -101,16 +116,7 @@ impl MediaPlane {
             paths,
             metrics: Arc::clone(&self.metrics),
         })?;
-        let is_pinned = config.media.worker_count() > 1;
-        let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
-            let _notice = ExitNotice { worker: WorkerIndex(index), exits };
-            if is_pinned {
-                pin_to_core(index);
-            }
-            worker.run();
-        })?;
-        self.workers.push(Worker { commands: sender, waker, thread });
-        Ok(())
+        Ok((worker, MadeWorker { commands: sender, waker: Arc::new(waker) }))
     }
 
     /// The candidates of all workers.
@@ -126,31 +132,51 @@ impl MediaPlane {
     /// Hands commands to their workers until there are no more, then ends the workers.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<MediaCommand>) {
         while let Some(command) = commands.recv().await {
-            if let Some(worker) = self.worker_for(&command) {
-                worker.hand_over(command).await;
+            if let Some((worker, home)) = self.worker_for(&command) {
+                worker.hand_over(Dispatch { command, home }).await;
             }
         }
         // Joining threads may take a turn of their loops: not on a thread of the runtime.
         let _ = tokio::task::spawn_blocking(move || self.workers.into_iter().for_each(Worker::end)).await;
     }
 
-    fn worker_for(&mut self, command: &MediaCommand) -> Option<&Worker> {
-        let index = match (self.placement.route(command), &command.action) {
-            (Some(index), _) => index,
+    /// The worker that a command is for, and the home of the room where that is another one.
+    fn worker_for(&mut self, command: &MediaCommand) -> Option<(&Worker, Option<WorkerId>)> {
+        let Route { worker, home } = match (self.placement.route(command), &command.action) {
+            (Some(route), _) => route,
             // Any worker can tell that the participant is not there; silence would cost a timeout.
-            (None, MediaAction::Negotiate { .. }) => WorkerIndex(0),
+            (None, MediaAction::Negotiate { .. }) => Route { worker: WorkerId(0), home: WorkerId(0) },
             (None, MediaAction::Join { .. }) => {
                 self.metrics.count_refused_command();
                 return None;
             }
             (None, _) => return None,
         };
-        self.workers.get(index.0)
+        Some((self.workers.get(worker.0)?, (worker != home).then_some(home)))
+    }
+}
+
+impl MadeWorker {
+    fn start(
+        self,
+        id: WorkerId,
+        is_pinned: bool,
+        worker: MediaWorker,
+        exits: mpsc::Sender<WorkerId>,
+    ) -> io::Result<Worker> {
+        let thread = std::thread::Builder::new().name(format!("media-{}", id.0)).spawn(move || {
+            let _notice = ExitNotice { worker: id, exits };
+            if is_pinned {
+                pin_to_core(id.0);
+            }
+            worker.run();
+        })?;
+        Ok(Worker { commands: self.commands, waker: self.waker, thread })
     }
 }
 
 impl Worker {
-    async fn hand_over(&self, command: MediaCommand) {
+    async fn hand_over(&self, command: Dispatch) {
         // A worker that is gone ends the process; see the exit notice.
         if self.commands.send(command).await.is_ok()
             && let Err(error) = self.waker.wake()

@@ -13,12 +13,14 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sfu::burst::BurstSlab;
 use sfu::config::SfuConfig;
+use sfu::relay::WorkerId;
 use sfu::sfu::{Fill, Output, Path, SetupError, Sfu};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::event_outbox::EventOutbox;
 use crate::metrics::Metrics;
+use crate::relay_queue::{RelayInbox, RelayOutbox, Relayed};
 use crate::udp_socket::{Backlog, ReceiveBatch, UdpSocket};
 use crate::worker_pulse::WorkerPulse;
 
@@ -28,7 +30,10 @@ const COMMANDS_PER_TURN: usize = 64;
 /// Full batches of one socket and turn, before what came in is sent on.
 const BATCHES_PER_TURN: usize = 4;
 
-/// How long to wait before the control plane is offered again what it had no room for.
+/// Messages of other workers in one turn. More wait in the queue, and a waker that was used again.
+const RELAYS_PER_TURN: usize = 512;
+
+/// How long to wait before others are offered again what they had no room for.
 const OUTBOX_RETRY: Duration = Duration::from_millis(10);
 
 /// Tries to find a port that is free for both families, where the system chooses it.
@@ -54,6 +59,14 @@ pub enum WorkerError {
     /// The media plane refuses.
     #[error(transparent)]
     Sfu(#[from] SetupError),
+}
+
+/// A command on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct Dispatch {
+    pub(crate) command: MediaCommand,
+    /// Where its room lives, if that is another worker.
+    pub(crate) home: Option<WorkerId>,
 }
 
 /// The sockets of a worker: one per address family, on the same port.
@@ -128,7 +141,7 @@ pub(crate) struct WorkerSetup {
     /// The settings of its media plane.
     pub(crate) sfu: SfuConfig,
     /// What it is asked to do; its end stops the worker.
-    pub(crate) commands: mpsc::Receiver<MediaCommand>,
+    pub(crate) commands: mpsc::Receiver<Dispatch>,
     /// What it reports.
     pub(crate) events: EventOutbox,
     /// Who wants to know where media comes from.
@@ -142,7 +155,9 @@ pub(crate) struct MediaWorker {
     poll: Poll,
     sockets: WorkerSockets,
     batch: ReceiveBatch,
-    commands: mpsc::Receiver<MediaCommand>,
+    commands: mpsc::Receiver<Dispatch>,
+    /// The ways from and to the other workers; none where this is the only one.
+    relays: Option<(RelayInbox, RelayOutbox)>,
     may_have_commands: bool,
     sfu: Sfu,
     slab: BurstSlab,
@@ -175,6 +190,7 @@ impl MediaWorker {
             sockets,
             batch: ReceiveBatch::default(),
             commands: setup.commands,
+            relays: None,
             may_have_commands: true,
             sfu,
             slab: BurstSlab::default(),
@@ -185,6 +201,11 @@ impl MediaWorker {
             deadline: None,
         };
         Ok((worker, waker))
+    }
+
+    /// Lets rooms span this worker and others.
+    pub(crate) fn share_rooms(&mut self, relays: (RelayInbox, RelayOutbox)) {
+        self.relays = Some(relays);
     }
 
     /// Works until nobody can send commands any more.
@@ -209,6 +230,7 @@ impl MediaWorker {
         }
         for event in polled.iter() {
             match event.token() {
+                // Commands, or news of another worker, which every turn looks for.
                 WAKER => self.may_have_commands = true,
                 Token(place) => {
                     if let Some(watched) = self.sockets.sockets.get_mut(place) {
@@ -225,7 +247,8 @@ impl MediaWorker {
         }
         let due = self.deadline.map_or(self.pulse.next_report(), |it| it.min(self.pulse.next_report()));
         let wait = due.saturating_duration_since(now);
-        if self.events.is_empty() { wait } else { wait.min(OUTBOX_RETRY) }
+        let is_all_told = self.relays.as_ref().is_none_or(|(_, outbox)| outbox.is_empty());
+        if self.events.is_empty() && is_all_told { wait } else { wait.min(OUTBOX_RETRY) }
     }
 
     fn turn(&mut self, now: Instant) -> Flow {
@@ -233,14 +256,17 @@ impl MediaWorker {
             self.pulse.meet(now, deadline);
         }
         let flow = self.take_commands(now);
+        self.take_relays(now);
         self.take_datagrams(now);
         if self.sfu.poll_timeout().is_some_and(|deadline| deadline <= now) {
             self.sfu.handle_timeout(now);
         }
         self.pass_on_outputs();
+        self.pass_on_relays();
         self.send(now);
         // Filling the slab may settle what then is worth telling.
         self.pass_on_outputs();
+        self.pass_on_relays();
         if now >= self.pulse.next_report() {
             let sockets = self.sockets.iter().map(UdpSocket::counts);
             self.pulse.report(now, &self.metrics, &self.sfu, sockets, self.events.lost());
@@ -255,11 +281,14 @@ impl MediaWorker {
         }
         for _ in 0..COMMANDS_PER_TURN {
             match self.commands.try_recv() {
-                Ok(command) => {
+                Ok(Dispatch { command, home }) => {
                     let _room = tracing::debug_span!("room", id = %command.room).entered();
                     let _participant =
                         tracing::debug_span!("participant", id = %command.participant).entered();
-                    self.sfu.handle_command(now, command);
+                    match home {
+                        Some(home) => self.sfu.handle_command_of(now, home, command),
+                        None => self.sfu.handle_command(now, command),
+                    }
                 }
                 Err(TryRecvError::Empty) => {
                     self.may_have_commands = false;
@@ -269,6 +298,25 @@ impl MediaWorker {
             }
         }
         Flow::Continue
+    }
+
+    fn take_relays(&mut self, now: Instant) {
+        let Some((inbox, _)) = &self.relays else { return };
+        for _ in 0..RELAYS_PER_TURN {
+            let Some((from, message)) = inbox.poll() else { break };
+            self.sfu.handle_relay(now, from, &message);
+        }
+    }
+
+    /// Before this worker sends to its own: the others can seal meanwhile.
+    fn pass_on_relays(&mut self) {
+        let Some((_, outbox)) = &mut self.relays else { return };
+        while let Some(relay) = self.sfu.poll_relay() {
+            if outbox.push(relay) == Relayed::Lost {
+                self.sfu.count_lost_relay();
+            }
+        }
+        outbox.wake();
     }
 
     fn take_datagrams(&mut self, now: Instant) {

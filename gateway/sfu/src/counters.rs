@@ -135,11 +135,13 @@ pub enum DropReason {
     RetransmissionBudget,
     /// Media of a codec that the subscriber did not negotiate; counted for each who does not get it.
     CodecNotNegotiated,
+    /// Between workers that one room spans, where a queue was full.
+    RelayFull,
 }
 
 impl DropReason {
     /// Every reason, in the order of their discriminants.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownProtocol,
         Self::UnvalidatedSource,
         Self::StunMalformed,
@@ -154,6 +156,7 @@ impl DropReason {
         Self::PacerFull,
         Self::RetransmissionBudget,
         Self::CodecNotNegotiated,
+        Self::RelayFull,
     ];
 
     /// The word used in metrics.
@@ -174,6 +177,7 @@ impl DropReason {
             Self::PacerFull => "pacer_full",
             Self::RetransmissionBudget => "retransmission_budget",
             Self::CodecNotNegotiated => "codec_not_negotiated",
+            Self::RelayFull => "relay_full",
         }
     }
 }

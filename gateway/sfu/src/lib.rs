@@ -18,6 +18,7 @@ mod ice;
 pub mod limits;
 mod output;
 mod premises;
+pub mod relay;
 mod room;
 mod rtcp;
 mod rtp;

@@ -8,8 +8,14 @@ pub const MAX_DATAGRAM: usize = 1_500;
 /// Rooms of one media worker.
 pub const MAX_ROOMS: usize = 1_000;
 
-/// Participants of one room: rooms of 8, and as many observers again.
-pub const MAX_PARTICIPANTS: usize = 16;
+/// Participants of one room, players aside.
+pub const MAX_PARTICIPANTS: usize = 64;
+
+/// Players of one room on one worker: a lecture of a large school.
+pub const MAX_VIEWERS: usize = 5_000;
+
+/// Participants whose microphone and camera one other may receive: rooms of 8, and as many again.
+pub const MAX_SEEN: usize = 16;
 
 /// Tracks that one participant may publish: microphone, camera, screen, and an exam camera.
 pub const MAX_TRACKS: usize = 4;
@@ -17,8 +23,8 @@ pub const MAX_TRACKS: usize = 4;
 /// Simulcast encodings of one track, as `RTCRtpSender` knows them.
 pub const MAX_ENCODINGS: usize = 3;
 
-/// Tracks that one participant may receive: all of a full room's microphones and cameras, and a screen.
-pub const MAX_SUBSCRIPTIONS: usize = 2 * MAX_PARTICIPANTS + 1;
+/// Tracks that one participant may receive: the microphones and cameras of all whom it may receive, and a screen.
+pub const MAX_SUBSCRIPTIONS: usize = 2 * MAX_SEEN + 1;
 
 /// Text of one session description. Chromium takes 1 KB to receive a microphone, 5.2 KB to receive a camera
 /// and 4 KB to send one: a full room's 16 microphones, 16 cameras and a screen, and four tracks of its own,

@@ -1,7 +1,7 @@
 //! What all rooms of a worker share: the configuration, the certificate, the source of chance, the
 //! directory, and the books in which they write what happened.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 
 use protocol::id::{ParticipantId, RoomId};
@@ -10,10 +10,12 @@ use rand::rngs::StdRng;
 use rtc_crypto::RTCCrypto;
 
 use crate::config::SfuConfig;
+use crate::congestion::PacketStatus;
 use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::dtls::DtlsCertificate;
 use crate::output::{Output, Path};
+use crate::relay::RelayOutput;
 use crate::sample::Sample;
 use crate::shell_nonce::NonceKey;
 
@@ -25,6 +27,11 @@ pub(crate) struct Premises {
     pub(crate) nonces: NonceKey,
     pub(crate) directory: Directory,
     pub(crate) counters: Counters,
+    /// What one feedback says, in memory that is used again.
+    pub(crate) statuses: Vec<PacketStatus>,
+    /// Rooms whose home is another worker: that one tells of them.
+    pub(crate) halls: HashSet<RoomId>,
+    pub(crate) relays: VecDeque<RelayOutput>,
     outputs: VecDeque<Output>,
 }
 
@@ -42,6 +49,9 @@ impl Premises {
             nonces,
             directory: Directory::default(),
             counters: Counters::default(),
+            statuses: Vec::new(),
+            halls: HashSet::new(),
+            relays: VecDeque::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -51,6 +61,9 @@ impl Premises {
     }
 
     pub(crate) fn report(&mut self, room: RoomId, report: MediaReport) {
+        if self.halls.contains(&room) && is_of_the_stage(&report) {
+            return;
+        }
         self.outputs.push_back(Output::Event(MediaEvent { room, report }));
     }
 
@@ -65,5 +78,24 @@ impl Premises {
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+}
+
+/// Whether a report is about what everybody in a room sees, or those who show it.
+fn is_of_the_stage(report: &MediaReport) -> bool {
+    match report {
+        MediaReport::Negotiated { .. }
+        | MediaReport::Transport { .. }
+        | MediaReport::NetworkClass { .. }
+        | MediaReport::Quality { .. } => false,
+        MediaReport::TrackPublished(_)
+        | MediaReport::TrackUnpublished(_)
+        | MediaReport::TrackMuted(_)
+        | MediaReport::ActiveSpeaker { .. }
+        | MediaReport::UplinkPlan { .. }
+        | MediaReport::VoicePlan { .. }
+        | MediaReport::CodecPlan { .. }
+        | MediaReport::RoomCodecs { .. }
+        | MediaReport::Decisions(_) => true,
     }
 }

@@ -1,6 +1,7 @@
 //! A room: its participants, their tracks, and the one place where packets and policy meet. `forward`
 //! moves packets, `adaptation` decides, and the room carries what one must know to the other.
 
+mod agenda;
 mod arrival_loss;
 mod codec_choice;
 mod codec_plans;
@@ -14,9 +15,11 @@ mod participant;
 mod payload_types;
 mod reports;
 mod room_codecs;
+mod stage;
 mod train_meter;
 mod voices;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use protocol::id::{ParticipantId, RoomId, TrackId};
@@ -29,11 +32,14 @@ use rand::RngExt;
 use crate::adapt::{Adaptation, ReportRefused};
 use crate::counters::Census;
 use crate::directory::{ParticipantIndex, RoomIndex, Seat};
-use crate::forward::{ActiveSpeaker, SubscriptionIndex, Track, TrackIndex};
-use crate::limits::MAX_PARTICIPANTS;
+use crate::forward::{ActiveSpeaker, Encoding, SubscriptionIndex, Track, TrackIndex};
+use crate::limits::{MAX_PARTICIPANTS, MAX_VIEWERS};
 use crate::premises::Premises;
+use crate::relay::Halls;
+use crate::room::agenda::Agenda;
 use crate::room::participant::{Participant, Use};
 use crate::room::room_codecs::RoomCodecs;
+use crate::room::stage::Hall;
 use crate::rtp::Ssrc;
 use crate::sample::Sample;
 use crate::transport::Transport;
@@ -44,15 +50,25 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// How often measurements go from packets to policy when no feedback brings them there sooner.
 const MEASURE_INTERVAL: Duration = Duration::from_millis(200);
 
+pub(crate) use self::payload_types::PayloadTypes;
+
 /// A room.
 pub(crate) struct Room {
     id: RoomId,
     index: RoomIndex,
-    participants: Vec<Option<Participant>>,
+    participants: Vec<Option<Box<Participant>>>,
+    indices: HashMap<ParticipantId, ParticipantIndex>,
+    /// How many of them are players.
+    players: usize,
+    agenda: Agenda,
     tracks: Vec<Option<Track>>,
     adaptation: Adaptation,
     codecs: RoomCodecs,
     speaker: ActiveSpeaker<ParticipantIndex>,
+    /// Its halls on other workers.
+    halls: Halls,
+    /// It is a hall itself.
+    hall: Option<Hall>,
     watch_at: Instant,
     measure_at: Instant,
     sample_at: Instant,
@@ -63,15 +79,20 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn new(now: Instant, id: RoomId, index: RoomIndex, premises: &Premises) -> Self {
+    pub(crate) fn new(now: Instant, id: RoomId, index: RoomIndex, halls: Halls, premises: &Premises) -> Self {
         Self {
             id,
             index,
             participants: Vec::new(),
+            indices: HashMap::new(),
+            players: 0,
+            agenda: Agenda::default(),
             tracks: Vec::new(),
             adaptation: Adaptation::new(&premises.config),
             codecs: RoomCodecs::new(premises.config.video_codecs.clone()),
             speaker: ActiveSpeaker::default(),
+            halls,
+            hall: None,
             watch_at: now + WATCH_INTERVAL,
             measure_at: now + MEASURE_INTERVAL,
             sample_at: now,
@@ -86,7 +107,10 @@ impl Room {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.participants.iter().all(Option::is_none)
+        match &self.hall {
+            None => self.indices.is_empty(),
+            Some(hall) => hall.is_empty(self.indices.len()),
+        }
     }
 
     /// Takes a request of the signaling plane.
@@ -98,6 +122,9 @@ impl Room {
         premises: &mut Premises,
     ) {
         self.now = now;
+        if self.waits_for_stage(id, &action, premises) {
+            return;
+        }
         let index = self.participant_index(id);
         match (action, index) {
             (MediaAction::Join { role, steerable }, None) => self.join(now, id, (role, steerable), premises),
@@ -139,6 +166,10 @@ impl Room {
             }
             (MediaAction::Leave, Some(index)) => self.leave(now, index, premises),
         }
+        if let Some(index) = self.participant_index(id) {
+            self.agenda.stir(index);
+        }
+        self.tell_stage(premises);
         self.tell_codecs(now, premises);
         self.apply_decisions(now, premises);
     }
@@ -150,23 +181,31 @@ impl Room {
         (role, steerable): (Role, bool),
         premises: &mut Premises,
     ) {
-        let free = self.participants.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.participants.len());
-        if place >= MAX_PARTICIPANTS {
+        let mut participant = Participant::new(now, id, role, steerable, Ssrc(premises.rng.random()));
+        let is_full = match participant.is_player() {
+            true => self.players >= MAX_VIEWERS,
+            false => self.indices.len() - self.players >= MAX_PARTICIPANTS,
+        };
+        if is_full {
             return;
         }
-        let mut participant = Participant::new(now, id, role, Ssrc(premises.rng.random()));
         if let Some(pace) = self.adaptation.least_pace() {
             participant.egress.keep_pace(now, pace);
         }
+        self.seat_newcomer(participant);
+        self.adaptation.handle_join(now, id, role, steerable);
+    }
+
+    fn seat_newcomer(&mut self, participant: Participant) {
+        let id = participant.id;
+        self.players += usize::from(participant.is_player());
+        let free = self.participants.iter().position(Option::is_none);
+        let place = free.unwrap_or(self.participants.len());
         match self.participants.get_mut(place) {
-            Some(seat) => *seat = Some(participant),
-            None => self.participants.push(Some(participant)),
+            Some(seat) => *seat = Some(Box::new(participant)),
+            None => self.participants.push(Some(Box::new(participant))),
         }
-        self.adaptation.handle_join(now, id, role);
-        if !steerable {
-            self.adaptation.handle_unsteerable(id);
-        }
+        self.indices.insert(id, ParticipantIndex(place));
     }
 
     fn leave(&mut self, now: Instant, index: ParticipantIndex, premises: &mut Premises) {
@@ -174,6 +213,8 @@ impl Room {
         self.end_lines(now, index, premises);
         self.speaker.remove(index);
         if let Some(participant) = self.participants[index.0].take() {
+            self.indices.remove(&participant.id);
+            self.players -= usize::from(participant.is_player());
             self.adaptation.handle_leave(now, participant.id);
             self.recount_codecs(now);
         }
@@ -239,7 +280,7 @@ impl Room {
     /// Takes note that time has passed.
     pub(crate) fn handle_timeout(&mut self, now: Instant, premises: &mut Premises) {
         self.now = now;
-        for index in (0..self.participants.len()).map(ParticipantIndex) {
+        while let Some(index) = self.agenda.poll_due(now) {
             self.handle_transport_timeout(now, index, premises);
             if let Some(participant) = self.participants[index.0].as_mut() {
                 participant.egress.handle_timeout(now);
@@ -252,6 +293,7 @@ impl Room {
         if self.measure_at <= now {
             self.measure_at = now + MEASURE_INTERVAL;
             self.measure(now, premises);
+            self.tell_stage(premises);
             self.tell_codecs(now, premises);
         }
         if self.adaptation.poll_timeout().is_some_and(|due| due <= now) {
@@ -279,27 +321,42 @@ impl Room {
     }
 
     fn next_deadline(&self) -> Instant {
-        let of_participants = self.participants.iter().flatten().flat_map(|participant| {
-            let transport = participant.transport.as_ref().map(Transport::poll_timeout);
-            let connected = participant.is_connected();
-            let egress = participant.egress.poll_timeout(self.now).filter(|_| connected);
-            let arrivals = participant.arrivals.poll_timeout().filter(|_| connected);
-            [transport, egress, arrivals, participant.report_at.filter(|_| connected)]
-        });
-        let is_heard = |track: &&Track| {
-            self.participants[track.publisher.0].as_ref().is_some_and(Participant::is_connected)
-        };
-        let heard = self.tracks.iter().flatten().filter(is_heard).flat_map(|track| &track.encodings);
-        let of_tracks = heard.map(|encoding| encoding.poll_timeout().filter(|_| encoding.ssrc.is_some()));
-        let own = [Some(self.watch_at), Some(self.measure_at), self.adaptation.poll_timeout()];
-        of_participants.chain(of_tracks).chain(own).flatten().min().unwrap_or(self.measure_at)
+        let own = [Some(self.measure_at), self.agenda.poll_timeout(), self.adaptation.poll_timeout()];
+        own.into_iter().flatten().fold(self.watch_at, Instant::min)
+    }
+
+    /// When a participant has something to do if nothing happens to it.
+    fn deadline_of(&self, index: ParticipantIndex) -> Option<Instant> {
+        let participant = self.participants.get(index.0)?.as_ref()?;
+        let transport = participant.transport.as_ref().map(Transport::poll_timeout);
+        if !participant.is_connected() && !participant.is_mirrored {
+            return transport;
+        }
+        let encodings = participant.published().filter_map(|track| self.tracks.get(track.0)?.as_ref());
+        let heard = encodings.flat_map(|track| &track.encodings).filter(|encoding| encoding.ssrc.is_some());
+        let egress = participant.egress.poll_timeout(self.now);
+        let own = [transport, egress, participant.arrivals.poll_timeout(), participant.report_at];
+        own.into_iter().flatten().chain(heard.filter_map(Encoding::poll_timeout)).min()
+    }
+
+    /// Asks the publisher of a track for a key frame of one encoding, if that is sent at all.
+    fn ask_for_key_frame(&mut self, now: Instant, track: TrackIndex, encoding: u8) {
+        let Some(track) = self.tracks.get_mut(track.0).and_then(Option::as_mut) else { return };
+        let publisher = track.publisher;
+        if let Some(encoding) = track.stream_of_mut(encoding).filter(|encoding| encoding.ssrc.is_some()) {
+            encoding.key_frames.request(now);
+            self.agenda.stir(publisher);
+        }
     }
 
     /// Adds what is here to a census.
     pub(crate) fn count_into(&self, census: &mut Census) {
-        census.rooms += 1;
-        census.room_sizes.push(self.participants.iter().flatten().count());
-        for participant in self.participants.iter().flatten() {
+        let own = || self.participants.iter().flatten().filter(|participant| !participant.is_mirrored);
+        if self.hall.is_none() {
+            census.rooms += 1;
+            census.room_sizes.push(own().count());
+        }
+        for participant in own() {
             census.participants[participant.role as usize] += 1;
             if let Some(place) = NetworkClass::ALL.iter().position(|class| *class == participant.class) {
                 census.network_classes[place] += 1;
@@ -312,7 +369,7 @@ impl Room {
             let voices = participant.egress.subscriptions().filter(|(_, one)| one.kind() == MediaKind::Audio);
             census.audio_subscriptions += voices.count();
         }
-        for track in self.tracks.iter().flatten() {
+        for track in self.tracks.iter().flatten().filter(|_| self.hall.is_none()) {
             match track.kind() {
                 MediaKind::Audio => census.audio_tracks += 1,
                 MediaKind::Video => census.video_tracks += 1,
@@ -334,8 +391,7 @@ impl Room {
     }
 
     fn participant_index(&self, id: ParticipantId) -> Option<ParticipantIndex> {
-        let is_it = |one: &Option<Participant>| one.as_ref().is_some_and(|participant| participant.id == id);
-        self.participants.iter().position(is_it).map(ParticipantIndex)
+        self.indices.get(&id).copied()
     }
 
     fn track_index(&self, id: TrackId) -> Option<TrackIndex> {

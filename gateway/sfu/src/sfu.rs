@@ -20,6 +20,7 @@ use crate::dtls::DtlsCertificate;
 use crate::ice::ConnectivityCheck;
 use crate::limits::{MAX_DATAGRAM, MAX_ROOMS};
 use crate::premises::Premises;
+use crate::relay::{Halls, RelayBody, RelayMessage, RelayOutput, Stage, WorkerId};
 use crate::room::Room;
 use crate::shell_nonce::NonceKey;
 
@@ -43,6 +44,8 @@ pub struct Sfu {
     /// Rooms that something happened in since the last [`Self::fill`].
     stirred: Vec<RoomIndex>,
     deadlines: BTreeSet<(Instant, RoomIndex)>,
+    /// Halls whose home this is, and does not have the room at present.
+    halls_of_absent: HashMap<RoomId, Halls>,
 }
 
 impl Sfu {
@@ -60,6 +63,7 @@ impl Sfu {
             indices_by_room: HashMap::new(),
             stirred: Vec::new(),
             deadlines: BTreeSet::new(),
+            halls_of_absent: HashMap::new(),
         })
     }
 
@@ -84,10 +88,68 @@ impl Sfu {
         }
     }
 
+    /// Takes a request about a room whose home is another worker: one about a player that is to be served here.
+    pub fn handle_command_of(&mut self, now: Instant, home: WorkerId, command: MediaCommand) {
+        let is_new = !self.indices_by_room.contains_key(&command.room);
+        if is_new
+            && matches!(command.action, MediaAction::Join { .. })
+            && self.indices_by_room.len() < MAX_ROOMS
+        {
+            let index = self.open_room(now, command.room);
+            self.premises.halls.insert(command.room);
+            if let Some(Some(room)) = self.rooms.get_mut(index.0) {
+                room.become_hall(home, &mut self.premises);
+            }
+        }
+        self.handle_command(now, command);
+    }
+
+    /// Takes what another worker says of a room that spans both.
+    pub fn handle_relay(&mut self, now: Instant, from: WorkerId, message: &RelayMessage) {
+        let RelayMessage { room: id, body } = message;
+        let index = self.indices_by_room.get(id).copied();
+        let room = index.and_then(|index| self.rooms.get_mut(index.0)?.as_mut());
+        match (body, room) {
+            (RelayBody::Stage(_) | RelayBody::Packet(_) | RelayBody::Clock(_), Some(hall))
+                if hall.is_hall() =>
+            {
+                hall.handle_home(now, body, &mut self.premises);
+            }
+            (RelayBody::Stage(_) | RelayBody::Packet(_) | RelayBody::Clock(_), _) => {}
+            (_, Some(home)) => home.handle_hall(now, from, body, &mut self.premises),
+            (RelayBody::Attach, None) => {
+                let halls = self.halls_of_absent.entry(*id).or_default();
+                halls.attach(from);
+                halls.tell_stage(*id, Stage::default(), &mut self.premises.relays);
+            }
+            (RelayBody::Detach, None) => {
+                if let Some(halls) = self.halls_of_absent.get_mut(id) {
+                    halls.detach(from);
+                    self.halls_of_absent.retain(|_, halls| !halls.is_empty());
+                }
+            }
+            (RelayBody::KeyFrame { .. } | RelayBody::Wish { .. }, None) => {}
+        }
+        if let Some(index) = index {
+            self.stir(index);
+        }
+    }
+
+    /// The next thing to tell another worker; call until `None`.
+    pub fn poll_relay(&mut self) -> Option<RelayOutput> {
+        self.premises.relays.pop_front()
+    }
+
+    /// Counts something for another worker that its queue had no room for.
+    pub fn count_lost_relay(&mut self) {
+        self.premises.counters.drop_one(DropReason::RelayFull);
+    }
+
     fn open_room(&mut self, now: Instant, id: RoomId) -> RoomIndex {
         let free = self.rooms.iter().position(Option::is_none);
         let index = RoomIndex(free.unwrap_or(self.rooms.len()));
-        let room = Some(Room::new(now, id, index, &self.premises));
+        let halls = self.halls_of_absent.remove(&id).unwrap_or_default();
+        let room = Some(Room::new(now, id, index, halls, &self.premises));
         match self.rooms.get_mut(index.0) {
             Some(place) => *place = room,
             None => self.rooms.push(room),
@@ -197,8 +259,20 @@ impl Sfu {
             if let Some(next) = next {
                 self.deadlines.remove(&(next, index));
             }
-            self.indices_by_room.remove(&room.id());
-            self.rooms[index.0] = None;
+            self.close_room(index);
+        }
+    }
+
+    fn close_room(&mut self, index: RoomIndex) {
+        let Some(room) = self.rooms.get_mut(index.0).and_then(Option::take) else { return };
+        let id = room.id();
+        self.indices_by_room.remove(&id);
+        if self.premises.halls.remove(&id) {
+            room.close_hall(&mut self.premises);
+        }
+        let halls = room.into_halls();
+        if !halls.is_empty() {
+            self.halls_of_absent.insert(id, halls);
         }
     }
 

@@ -21,7 +21,7 @@ use super::measurement::{Downlink, Hearing, LayerMeasure, Uplink};
 use super::output::{AdaptOutput, Flowing};
 use super::participant::Participant;
 use super::published_track::{Publication, Track};
-use super::room_state::{Pair, RoomState, Subscription};
+use super::room_state::{Pair, RoomState, Subscription, subscriptions_of};
 use super::snapshot::{RoomSnapshot, SourceSnapshot};
 use super::strategy::{Steps, Strategy};
 use crate::config::{SfuConfig, SiteProfile};
@@ -34,6 +34,8 @@ pub struct Adaptation {
     pub(super) outputs: VecDeque<AdaptOutput>,
     pub(super) log: DecisionLog,
     next_tick: Option<Instant>,
+    /// When the verdict on somebody's network may change by itself, or before that. Those who only watch wait for the tick.
+    verdict_due: Option<Instant>,
 }
 
 impl Adaptation {
@@ -47,31 +49,34 @@ impl Adaptation {
             outputs: VecDeque::new(),
             log: DecisionLog::default(),
             next_tick: None,
+            verdict_due: None,
         }
     }
 
-    /// Admits a participant; for one that is there already, a new signaling session begins.
-    pub fn handle_join(&mut self, now: Instant, participant: ParticipantId, role: Role) {
+    /// Admits a participant; for one that is there already, a new signaling session begins. One that is not `steerable`
+    /// follows no plans.
+    pub fn handle_join(&mut self, now: Instant, participant: ParticipantId, role: Role, steerable: bool) {
         if let Some(present) = self.room.participants.get_mut(&participant) {
             present.role = role;
             present.classifier.handle_new_session();
         } else {
             let classifier = NetworkClassifier::new(self.accept_unattested_5g);
-            self.room.participants.insert(participant, Participant::new(now, role, classifier));
+            let joined = Participant::new(now, role, steerable, classifier);
+            self.room.participants.insert(participant, joined);
         }
-        self.update(now);
-    }
-
-    /// A participant who has just joined follows no plans.
-    pub fn handle_unsteerable(&mut self, participant: ParticipantId) {
-        if let Some(present) = self.room.participants.get_mut(&participant) {
-            present.steerable = false;
+        if !self.is_player(participant) {
+            self.update(now);
         }
     }
 
     /// Removes a participant with its tracks and subscriptions.
     pub fn handle_leave(&mut self, now: Instant, participant: ParticipantId) {
+        let is_player = self.is_player(participant);
         self.room.participants.remove(&participant);
+        if is_player {
+            self.room.forget_viewer(participant);
+            return;
+        }
         let tracks = &mut self.room.tracks;
         tracks.retain(|_, track| track.publication.publisher != participant);
         self.room.subscriptions.retain(|(who, track), _| *who != participant && tracks.contains_key(track));
@@ -134,13 +139,13 @@ impl Adaptation {
         };
         let subscription = self.room.subscriptions.entry((subscriber, track)).or_insert(fresh);
         subscription.max_lines = max_lines;
-        self.update(now);
+        self.update_for(now, subscriber);
     }
 
     /// Removes a subscription.
     pub fn handle_unsubscribe(&mut self, now: Instant, subscriber: ParticipantId, track: TrackId) {
         self.room.subscriptions.remove(&(subscriber, track));
-        self.update(now);
+        self.update_for(now, subscriber);
     }
 
     /// Takes the GOOG_NETWORK_INFO of an authenticated STUN request on the selected pair.
@@ -189,12 +194,13 @@ impl Adaptation {
         let Some(participant) = self.room.participants.get_mut(&subscriber) else { return };
         let state_before = participant.downlink.map(|before| before.state);
         participant.measure_downlink(now, downlink);
+        self.note_verdict_due(subscriber);
         let is_minor = state_before == Some(downlink.state);
         if is_minor && self.room.strategy.steps == Steps::Held {
             let sources = self.room.sources(now);
             self.step(now, &snapshot_of(sources), subscriber, None);
         } else {
-            self.update(now);
+            self.update_for(now, subscriber);
         }
     }
 
@@ -202,6 +208,7 @@ impl Adaptation {
     pub fn handle_uplink(&mut self, now: Instant, publisher: ParticipantId, uplink: Uplink) {
         if let Some(participant) = self.room.participants.get_mut(&publisher) {
             participant.measure_uplink(now, uplink);
+            self.note_verdict_due(publisher);
         }
     }
 
@@ -211,7 +218,7 @@ impl Adaptation {
         if std::mem::replace(&mut heard.hearing, hearing) != hearing {
             let lost = heard.is_lost();
             self.log.record(now, Change::Connection { participant, lost });
-            self.update(now);
+            self.update_for(now, participant);
         }
     }
 
@@ -243,10 +250,15 @@ impl Adaptation {
 
     /// Takes note that time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|due| now < due) {
+            return;
+        }
+        self.find_verdict_due();
         if self.poll_timeout().is_some_and(|due| now >= due) {
             for participant in self.room.participants.values_mut() {
                 participant.classifier.handle_timeout(now);
             }
+            self.find_verdict_due();
             self.update(now);
         }
     }
@@ -254,9 +266,7 @@ impl Adaptation {
     /// When to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let classifiers =
-            self.room.participants.values().filter_map(|participant| participant.classifier.poll_timeout());
-        classifiers.chain(self.next_tick).min()
+        self.verdict_due.into_iter().chain(self.next_tick).min()
     }
 
     /// The next decision; call until `None`.
@@ -292,19 +302,57 @@ impl Adaptation {
         let before = participant.classifier.verdict();
         learn(&mut participant.classifier);
         let after = participant.classifier.verdict();
+        self.note_verdict_due(id);
         if (before.class, before.proven) != (after.class, after.proven) {
-            self.update(now);
+            self.update_for(now, id);
         }
+    }
+
+    fn is_player(&self, id: ParticipantId) -> bool {
+        self.room.participants.get(&id).is_some_and(Participant::is_player)
+    }
+
+    fn note_verdict_due(&mut self, id: ParticipantId) {
+        let participant = self.room.participants.get(&id).filter(|participant| !participant.is_player());
+        let due = participant.and_then(|participant| participant.classifier.poll_timeout());
+        self.verdict_due = self.verdict_due.into_iter().chain(due).min();
+    }
+
+    fn find_verdict_due(&mut self) {
+        let others = self.room.participants.values().filter(|participant| !participant.is_player());
+        self.verdict_due = others.filter_map(|participant| participant.classifier.poll_timeout()).min();
+    }
+
+    /// Decides what somebody's news bear on: everything, or for one who only watches what that one gets. What its news
+    /// mean to others waits for the tick, so that many who watch cost what each of them does.
+    fn update_for(&mut self, now: Instant, id: ParticipantId) {
+        if !self.is_player(id) {
+            return self.update(now);
+        }
+        self.tell_class(now, id);
+        self.permit(now, Some(id));
+        self.list_demands(id);
+        let mut snapshot = snapshot_of(self.room.sources(now));
+        snapshot.subscribers = vec![self.room.subscriber_snapshot(now, id)];
+        let ideal = allocate(&snapshot);
+        self.step(now, &snapshot, id, ideal.layers.first().map(Vec::as_slice));
+        self.tell_quality(now, id, &snapshot.sources);
+        self.tell_demand(now, id, &snapshot.sources);
     }
 
     /// Decides everything anew. Permissions come before plans, and plans before layers, since each rests on
     /// the one before.
     fn update(&mut self, now: Instant) {
-        self.tell_classes(now);
-        self.permit(now);
-        self.plan_uplinks(now);
-        self.list_demands();
         let ids: Vec<ParticipantId> = self.room.participants.keys().copied().collect();
+        for id in &ids {
+            self.tell_class(now, *id);
+        }
+        self.room.compare_grades();
+        self.permit(now, None);
+        self.plan_uplinks(now);
+        for id in &ids {
+            self.list_demands(*id);
+        }
         let mut snapshot = snapshot_of(self.room.sources(now));
         snapshot.subscribers = ids.iter().map(|id| self.room.subscriber_snapshot(now, *id)).collect();
         let ideal = allocate(&snapshot);
@@ -319,11 +367,14 @@ impl Adaptation {
         self.next_tick = ticking.then(|| now + TICK);
     }
 
-    fn permit(&mut self, now: Instant) {
-        let evidence = self.room.pair_evidence(now);
+    /// Decides which pairs may have HD: all, or those of one subscriber.
+    fn permit(&mut self, now: Instant, subscriber: Option<ParticipantId>) {
+        let evidence = self.room.pair_evidence(now, subscriber);
         let strategy = self.room.strategy;
         let pairs = &mut self.room.pairs;
-        pairs.retain(|key, _| evidence.binary_search_by_key(key, |(key, _)| *key).is_ok());
+        if subscriber.is_none() {
+            pairs.retain(|key, _| evidence.binary_search_by_key(key, |(key, _)| *key).is_ok());
+        }
         for (key, evidence) in evidence {
             let pair = pairs.entry(key).or_insert_with(|| Pair::new(now));
             pair.decision = strategy.permit(now, &mut pair.permission, &evidence);
@@ -337,22 +388,17 @@ impl Adaptation {
         }
     }
 
-    /// Brings every allocator's demands in line with the subscriptions.
-    fn list_demands(&mut self) {
-        let subscriptions = &self.room.subscriptions;
-        for (id, participant) in &mut self.room.participants {
-            let tracks =
-                subscriptions.keys().filter(|(subscriber, _)| subscriber == id).map(|(_, track)| *track);
-            let demands: Vec<TrackId> = tracks.collect();
-            if demands != participant.demands {
-                let kept: Vec<Option<usize>> = demands
-                    .iter()
-                    .map(|track| participant.demands.iter().position(|before| before == track))
-                    .collect();
-                participant.allocator.handle_demands(&kept);
-                participant.demands = demands;
-            }
+    /// Brings the demands of a subscriber's allocator in line with its subscriptions.
+    fn list_demands(&mut self, id: ParticipantId) {
+        let Some(participant) = self.room.participants.get_mut(&id) else { return };
+        let tracks = || subscriptions_of(&self.room.subscriptions, id).map(|(track, _)| track);
+        if tracks().eq(participant.demands.iter().copied()) {
+            return;
         }
+        let kept: Vec<Option<usize>> =
+            tracks().map(|track| participant.demands.iter().position(|before| *before == track)).collect();
+        participant.allocator.handle_demands(&kept);
+        participant.demands = tracks().collect();
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use protocol::decision::Change;
-use protocol::id::{ParticipantId, TrackId};
+use protocol::id::ParticipantId;
 use protocol::ladder::Rung;
 use protocol::quality::{EncodingPlan, HdReason, PairQuality, UplinkPlan};
 
@@ -18,29 +18,27 @@ use super::snapshot::SourceSnapshot;
 use super::uplink::EncodingTarget;
 
 impl Adaptation {
-    pub(super) fn tell_classes(&mut self, now: Instant) {
-        for (id, participant) in &mut self.room.participants {
-            for _ in 0..participant.classifier.take_conflicts() {
-                self.outputs.push_back(AdaptOutput::NetworkConflict);
-            }
-            let to = participant.classifier.verdict().class;
-            let from = std::mem::replace(&mut participant.said_class, to);
-            if from != to {
-                participant.class_since = now;
-                self.log.record(now, Change::NetworkClass { participant: *id, from, to });
-                self.outputs.push_back(AdaptOutput::NetworkClass { participant: *id, from, to });
-            }
+    pub(super) fn tell_class(&mut self, now: Instant, id: ParticipantId) {
+        let Some(participant) = self.room.participants.get_mut(&id) else { return };
+        for _ in 0..participant.classifier.take_conflicts() {
+            self.outputs.push_back(AdaptOutput::NetworkConflict);
+        }
+        let to = participant.classifier.verdict().class;
+        let from = std::mem::replace(&mut participant.said_class, to);
+        if from != to {
+            participant.class_since = now;
+            self.log.record(now, Change::NetworkClass { participant: id, from, to });
+            self.outputs.push_back(AdaptOutput::NetworkClass { participant: id, from, to });
         }
     }
 
     pub(super) fn tell_quality(&mut self, now: Instant, id: ParticipantId, sources: &[SourceSnapshot]) {
         let Some(subscriber) = self.room.participants.get(&id) else { return };
         let subscriber_class = subscriber.classifier.verdict().class;
-        let positions: Vec<TrackId> = self.room.video_tracks().map(|(id, _)| id).collect();
         let pairs = subscriber.demands.iter().filter_map(|track_id| {
             let track = self.room.tracks.get(track_id)?;
             let subscription = self.room.subscriptions.get(&(id, *track_id))?;
-            let source = sources.get(positions.binary_search(track_id).ok()?)?;
+            let source = sources.get(self.room.source_index(*track_id)?)?;
             let publisher = track.publication.publisher;
             Some(PairQuality {
                 track: *track_id,

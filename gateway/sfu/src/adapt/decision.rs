@@ -47,24 +47,15 @@ pub(super) fn explain(room: &RoomState, now: Instant) -> Vec<PairDecision> {
     let sources = room.sources(now);
     let tracks: Vec<TrackId> = room.video_tracks().map(|(id, _)| id).collect();
     let mut pairs = Vec::new();
-    for subscriber in room.participants.keys() {
-        let snapshot = room.subscriber_snapshot(now, *subscriber);
+    for (subscriber, _) in room.explained() {
+        let snapshot = room.subscriber_snapshot(now, subscriber);
         let spent = spent(&sources, &snapshot);
         for demand in &snapshot.demands {
             let view = tracks.get(demand.source).zip(sources.get(demand.source)).and_then(|(id, source)| {
                 let track = room.tracks.get(id)?;
-                let subscription = room.subscriptions.get(&(*subscriber, *id))?;
+                let subscription = room.subscriptions.get(&(subscriber, *id))?;
                 let (budget, pricing) = (snapshot.budget, snapshot.pricing);
-                Some(View {
-                    subscriber: *subscriber,
-                    track,
-                    source,
-                    subscription,
-                    demand,
-                    budget,
-                    pricing,
-                    spent,
-                })
+                Some(View { subscriber, track, source, subscription, demand, budget, pricing, spent })
             });
             pairs.extend(view.map(|view| view.explain(room, now)));
         }
@@ -75,28 +66,28 @@ pub(super) fn explain(room: &RoomState, now: Instant) -> Vec<PairDecision> {
 /// Everybody's network and downlink.
 fn explain_participants(room: &RoomState, now: Instant) -> Vec<ParticipantDecision> {
     let sources = room.sources(now);
-    let explain = |(id, participant): (&ParticipantId, &Participant)| {
-        let snapshot = room.subscriber_snapshot(now, *id);
+    let explain = |(id, participant): (ParticipantId, &Participant)| {
+        let snapshot = room.subscriber_snapshot(now, id);
         ParticipantDecision {
-            participant: *id,
+            participant: id,
             role: participant.role,
             lost: participant.is_lost(),
             network: network(&participant.classifier, now, participant.class_since),
             downlink: DownlinkDecision {
                 state: downlink_word(participant),
                 estimate_bps: participant.estimate(),
-                audio_bps: room.audio_reserve(*id),
+                audio_bps: room.audio_reserve(id),
                 budget_bps: snapshot.budget,
                 spent_bps: spent(&sources, &snapshot),
             },
             uplink: UplinkDecision {
                 arriving_bps: participant.uplink.map_or(Bitrate::ZERO, |uplink| uplink.rate),
                 carries_bps: participant.uplink_limit.carries(),
-                encoder: encoder_limit(room, now, *id),
+                encoder: encoder_limit(room, now, id),
             },
         }
     };
-    room.participants.iter().map(explain).collect()
+    room.explained().map(explain).collect()
 }
 
 /// What holds the encoders of a publisher back: the processor, where that is said of any of them.

@@ -46,11 +46,11 @@ pub(super) struct Participant {
 }
 
 impl Participant {
-    pub(super) fn new(now: Instant, role: Role, classifier: NetworkClassifier) -> Self {
+    pub(super) fn new(now: Instant, role: Role, steerable: bool, classifier: NetworkClassifier) -> Self {
         Self {
             joined_at: now,
             role,
-            steerable: true,
+            steerable,
             classifier,
             allocator: Allocator::new(now),
             uplink: None,
@@ -152,6 +152,11 @@ impl Participant {
 }
 
 impl Participant {
+    /// Whether it is a player: it shows nothing, and nobody follows what it is told.
+    pub(super) fn is_player(&self) -> bool {
+        self.role == Role::Observer && !self.steerable
+    }
+
     /// Whether nothing comes from it any more.
     pub(super) fn is_lost(&self) -> bool {
         self.hearing == Hearing::Silent

@@ -13,6 +13,7 @@ use super::snapshot::{EncodingSnapshot, SourceSnapshot};
 use super::uplink::{EncodingTarget, UplinkWish, least_rate};
 use super::uplink_limit::Shortage;
 use crate::limits::MAX_ENCODINGS;
+use crate::relay::WorkerId;
 
 /// A track as it is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,10 @@ pub(super) struct Track {
     pub(super) muted: bool,
     /// Its publisher follows no plan: what arrives is what there is.
     fixed: bool,
+    /// Its publisher and all of its subscribers are on networks that are good for HD.
+    pub(super) all_graded: bool,
+    /// The most that players on other workers have a use for, by worker.
+    pub(super) hall_wishes: Vec<(WorkerId, Rung)>,
     /// What its page last said to hold the encoder back, and when.
     encoder_limit: (EncoderLimit, Instant),
     pub(super) plan: Vec<EncodingTarget>,
@@ -65,6 +70,8 @@ impl Track {
             publication,
             muted: false,
             fixed,
+            all_graded: false,
+            hall_wishes: Vec::new(),
             encoder_limit: (EncoderLimit::None, now),
             plan: Vec::new(),
             planned_at: now,

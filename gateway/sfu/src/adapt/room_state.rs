@@ -2,6 +2,7 @@
 //! snapshot of it that allocation sees.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use protocol::id::{ParticipantId, TrackId};
@@ -94,6 +95,52 @@ impl RoomState {
 
     pub(super) fn video_tracks(&self) -> impl Iterator<Item = (TrackId, &Track)> {
         self.tracks.iter().filter(|(_, track)| track.is_video()).map(|(id, track)| (*id, track))
+    }
+
+    /// Those whose decisions are told: everybody, and the first of those who only watch, who fare alike.
+    pub(super) fn explained(&self) -> impl Iterator<Item = (ParticipantId, &Participant)> {
+        let mut players = 0;
+        self.participants.iter().map(|(id, participant)| (*id, participant)).filter(
+            move |(_, participant)| {
+                players += usize::from(participant.is_player());
+                !participant.is_player() || players <= MOST_PLAYERS_EXPLAINED
+            },
+        )
+    }
+
+    /// The place of a picture among the sources of a snapshot.
+    pub(super) fn source_index(&self, id: TrackId) -> Option<usize> {
+        self.video_tracks().position(|(known, _)| known == id)
+    }
+
+    /// Forgets what one who only watched was given.
+    pub(super) fn forget_viewer(&mut self, viewer: ParticipantId) {
+        let watched: Vec<TrackId> =
+            subscriptions_of(&self.subscriptions, viewer).map(|(track, _)| track).collect();
+        for id in watched {
+            self.subscriptions.remove(&(viewer, id));
+            if let Some(track) = self.tracks.get(&id) {
+                self.pairs.remove(&(track.publication.publisher, viewer));
+            }
+        }
+    }
+
+    /// Finds the pictures whose every subscriber is on a network that is good for HD, and publisher, too: a single
+    /// encoding is HD for all of its subscribers or for none.
+    pub(super) fn compare_grades(&mut self) {
+        let (mode, participants) = (self.mode, &self.participants);
+        let is_graded = |id: &ParticipantId| {
+            let participant = participants.get(id);
+            participant.is_none_or(|one| policy::hd_grade(mode, one.classifier.verdict().class))
+        };
+        for track in self.tracks.values_mut() {
+            track.all_graded = is_graded(&track.publication.publisher);
+        }
+        for (subscriber, id) in self.subscriptions.keys() {
+            if let Some(track) = self.tracks.get_mut(id).filter(|track| track.all_graded) {
+                track.all_graded = is_graded(subscriber);
+            }
+        }
     }
 
     /// What audio takes of a subscriber's estimate.
@@ -203,14 +250,12 @@ impl RoomState {
         let Some(participant) = self.participants.get(&subscriber) else {
             return SubscriberSnapshot::default();
         };
-        let indices: BTreeMap<TrackId, usize> =
-            self.video_tracks().enumerate().map(|(index, (id, _))| (id, index)).collect();
         let demands = participant.demands.iter().enumerate().filter_map(|(index, id)| {
             let track = self.tracks.get(id)?;
             let publisher = self.participants.get(&track.publication.publisher)?;
             let cap = self.viewing_cap(now, subscriber, track, |decision| decision.permitted);
             Some(DemandSnapshot {
-                source: *indices.get(id)?,
+                source: self.source_index(*id)?,
                 priority: Priority::of(track.publication.source, publisher.role, participant.role),
                 cap: cap.rung,
                 max_temporal: cap.max_temporal,
@@ -235,6 +280,16 @@ impl RoomState {
     /// What the subscribers of a track may come to receive of it, and those who are about to subscribe.
     pub(super) fn wishes(&self, now: Instant, id: TrackId, track: &Track) -> Vec<UplinkWish> {
         let others = self.participants.iter().filter(|(other, _)| **other != track.publication.publisher);
+        // What players elsewhere have a use for is within their means already.
+        let elsewhere = track.hall_wishes.iter().map(|(_, rung)| UplinkWish {
+            cap: *rung,
+            permitted: *rung,
+            max_lines: rung.lines(),
+            budget: None,
+            spare: None,
+            lately: None,
+            priority: Priority::Attendance,
+        });
         others
             .filter_map(|(subscriber, participant)| {
                 let Some(subscription) = self.subscriptions.get(&(*subscriber, id)) else {
@@ -265,6 +320,7 @@ impl RoomState {
                     priority: self.priority(track, participant),
                 })
             })
+            .chain(elsewhere)
             .collect()
     }
 
@@ -318,10 +374,19 @@ impl RoomState {
         fresh.then_some(UplinkWish { cap, permitted: cap, max_lines, budget, spare, lately, priority })
     }
 
-    /// The pairs of a publisher and a subscriber of its camera, each with what decides its HD permission.
-    pub(super) fn pair_evidence(&self, now: Instant) -> Vec<((ParticipantId, ParticipantId), PairEvidence)> {
+    /// The pairs of a publisher and a subscriber of its camera, or those of one subscriber, each with what decides its HD
+    /// permission.
+    pub(super) fn pair_evidence(
+        &self,
+        now: Instant,
+        subscriber: Option<ParticipantId>,
+    ) -> Vec<((ParticipantId, ParticipantId), PairEvidence)> {
         let mut pairs: BTreeMap<(ParticipantId, ParticipantId), PairEvidence> = BTreeMap::new();
-        for ((subscriber, id), subscription) in &self.subscriptions {
+        let subscriptions = match subscriber {
+            Some(one) => self.subscriptions.range(all_of(one)),
+            None => self.subscriptions.range(..),
+        };
+        for ((subscriber, id), subscription) in subscriptions {
             let Some(track) = self.tracks.get(id) else { continue };
             let publisher = track.publication.publisher;
             let (Some(from), Some(to)) =
@@ -341,7 +406,7 @@ impl RoomState {
                 hd_encoding: track.hd_encoding(),
                 encoder_limit: track.encoder_limit(now),
                 uplink_limited: track.reduced,
-                wanted: self.wants_hd(track, *id, subscription),
+                wanted: wants_hd(track, subscription),
                 flowing: subscription.flows_in_hd(),
             };
             let slot = pairs.entry((publisher, *subscriber)).or_insert(evidence);
@@ -352,22 +417,30 @@ impl RoomState {
         }
         pairs.into_iter().collect()
     }
-
-    fn wants_hd(&self, track: &Track, id: TrackId, subscription: &Subscription) -> bool {
-        let large = subscription.max_lines > 0 && !fills(Rung::P480, subscription.max_lines);
-        let source_has_it = track.source_lines.is_none_or(|(lines, _)| !fills(Rung::P480, lines));
-        // A single encoding is HD for all of its subscribers or for none.
-        let shared = track.encodings() > 1
-            || self.subscriptions.keys().filter(|(_, track)| *track == id).all(|(subscriber, _)| {
-                let classes = [track.publication.publisher, *subscriber];
-                classes
-                    .iter()
-                    .filter_map(|id| self.participants.get(id))
-                    .all(|participant| policy::hd_grade(self.mode, participant.classifier.verdict().class))
-            });
-        large && source_has_it && shared && !track.muted
-    }
 }
+
+/// The subscriptions of one subscriber.
+pub(super) fn subscriptions_of(
+    subscriptions: &BTreeMap<(ParticipantId, TrackId), Subscription>,
+    subscriber: ParticipantId,
+) -> impl Iterator<Item = (TrackId, &Subscription)> {
+    subscriptions.range(all_of(subscriber)).map(|((_, track), subscription)| (*track, subscription))
+}
+
+fn all_of(subscriber: ParticipantId) -> RangeInclusive<(ParticipantId, TrackId)> {
+    (subscriber, TrackId::from_bits(0))..=(subscriber, TrackId::from_bits(u128::MAX))
+}
+
+fn wants_hd(track: &Track, subscription: &Subscription) -> bool {
+    let large = subscription.max_lines > 0 && !fills(Rung::P480, subscription.max_lines);
+    let source_has_it = track.source_lines.is_none_or(|(lines, _)| !fills(Rung::P480, lines));
+    // A single encoding is HD for all of its subscribers or for none.
+    let shared = track.encodings() > 1 || track.all_graded;
+    large && source_has_it && shared && !track.muted
+}
+
+/// More would make a message that nobody reads to the end.
+const MOST_PLAYERS_EXPLAINED: usize = 50;
 
 /// A publisher that is told to send another codec does so within a second or two, and nobody needs to hear of that.
 const CODEC_PATIENCE: Duration = Duration::from_secs(3);

@@ -1,9 +1,11 @@
 //! What every publisher is asked to send: for each of its pictures what its subscribers have a use for, and of all
 //! together what its uplink carries.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use protocol::id::{ParticipantId, TrackId};
+use protocol::ladder::Rung;
 use protocol::track::TrackSource;
 use protocol::units::Bitrate;
 
@@ -17,6 +19,7 @@ use super::strategy::Steps;
 use super::uplink::{EncodingTarget, SourceNeeds, UplinkWish, plan_uplink};
 use super::uplink_levels::{Contender, fit, least_of};
 use super::uplink_limit::{Shortage, Traffic, UplinkShare};
+use crate::relay::WorkerId;
 
 /// The plan of one track in the making.
 struct Draft {
@@ -38,14 +41,21 @@ impl Adaptation {
         }
     }
 
+    /// Takes the most that players on another worker have a use for.
+    pub fn handle_hall_wish(&mut self, id: TrackId, worker: WorkerId, rung: Rung) {
+        let Some(track) = self.room.tracks.get_mut(&id) else { return };
+        track.hall_wishes.retain(|(known, _)| *known != worker);
+        if rung > Rung::AudioOnly {
+            track.hall_wishes.push((worker, rung));
+        }
+    }
+
     pub(super) fn plan_uplinks(&mut self, now: Instant) {
-        let ids: Vec<ParticipantId> = self.room.participants.keys().copied().collect();
-        for publisher in ids {
+        let publishers: BTreeSet<ParticipantId> =
+            self.room.video_tracks().map(|(_, track)| track.publication.publisher).collect();
+        for publisher in publishers {
             let own = self.room.video_tracks().filter(|(_, track)| track.publication.publisher == publisher);
             let mut drafts: Vec<Draft> = own.map(|(id, track)| self.draft(now, id, track)).collect();
-            if drafts.is_empty() {
-                continue;
-            }
             match self.invite(now, publisher, &drafts) {
                 Ask::Little => self.rest(&mut drafts, Track::rested),
                 Ask::StillLittle => self.rest(&mut drafts, |track| track.plan.clone()),

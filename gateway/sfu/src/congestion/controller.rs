@@ -451,7 +451,9 @@ impl CongestionController {
         self.distrust_before = now;
     }
 
-    fn state(&self) -> LinkState {
+    /// The state of [`Self::estimate`] alone.
+    #[must_use]
+    pub fn state(&self) -> LinkState {
         match self.silence {
             Silence::Lost => LinkState::FeedbackLost,
             Silence::Late { .. } => LinkState::FeedbackLate,

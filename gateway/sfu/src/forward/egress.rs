@@ -17,7 +17,9 @@ use crate::counters::{Counters, DropReason};
 use crate::forward::layer_switch::Descent;
 use crate::forward::packet_store::StoredPacket;
 use crate::forward::seal::{Sealed, Stamp, Stream, seal, wire_size};
-use crate::forward::subscription::{Arrival, Departure, Subscription, SubscriptionIndex, Withheld};
+use crate::forward::subscription::{
+    Arrival, Departure, Subscription, SubscriptionIndex, TrackIndex, Withheld,
+};
 use crate::forward::track::Track;
 use crate::forward::voice_bundler::{Bundle, MOST_TOGETHER};
 use crate::limits::MAX_DATAGRAM;
@@ -119,6 +121,8 @@ impl Egress {
                 SubscriptionIndex(free)
             }
             None => {
+                // Most have two, and they are large.
+                self.subscriptions.reserve_exact(1);
                 self.subscriptions.push(Some(subscription));
                 SubscriptionIndex(self.subscriptions.len() - 1)
             }
@@ -326,7 +330,7 @@ impl Egress {
     /// Lets the pacer follow what congestion control has concluded.
     pub(crate) fn steer(&mut self, now: Instant) {
         let dropped = self.pacer.set_pace(now, self.pace());
-        let is_dark = match self.congestion.estimate().state {
+        let is_dark = match self.congestion.state() {
             LinkState::FeedbackLost => self.least_pace.is_none(),
             LinkState::Starting
             | LinkState::Steady
@@ -381,6 +385,16 @@ impl Egress {
         self.subscription(index)?.awaits_key_frame()
     }
 
+    /// The first subscription from `next` on that waits for a key frame which could reach the subscriber, and for which.
+    pub(crate) fn key_frame_wait(
+        &self,
+        next: SubscriptionIndex,
+    ) -> Option<(SubscriptionIndex, TrackIndex, u8)> {
+        let waits = self.subscriptions().skip_while(|(place, _)| *place < next);
+        let mut waits = waits.filter_map(|(place, one)| Some((place, one.track, one.awaits_key_frame()?)));
+        waits.next().filter(|_| self.is_heard_of())
+    }
+
     /// Takes note of the network that the subscriber is on.
     pub(crate) fn handle_network(&mut self, now: Instant, name: NetworkName) {
         self.congestion.handle_network(now, name);
@@ -394,7 +408,7 @@ impl Egress {
 
     /// Feedback is on time: what is sent has a chance to arrive.
     fn is_heard_of(&self) -> bool {
-        match self.congestion.estimate().state {
+        match self.congestion.state() {
             LinkState::Starting | LinkState::Steady | LinkState::Overusing | LinkState::Recovering => true,
             LinkState::FeedbackLate | LinkState::FeedbackLost => false,
         }

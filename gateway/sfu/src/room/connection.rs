@@ -26,6 +26,7 @@ impl Room {
         premises: &mut Premises,
     ) {
         self.now = now;
+        self.agenda.stir(index);
         let seat = self.seat(index);
         let Some(participant) = self.participants.get_mut(index.0).and_then(Option::as_mut) else { return };
         let Some(transport) = participant.transport.as_mut() else { return };
@@ -75,6 +76,7 @@ impl Room {
         premises: &mut Premises,
     ) {
         self.now = now;
+        self.agenda.stir(index);
         let mut events = Vec::new();
         let Some(transport) = self.transport(index) else { return };
         if !transport.handle_dtls(now, datagram, &mut events) {

@@ -21,13 +21,16 @@ impl Room {
                     self.retarget(now, subscriber, track, target.into());
                 }
                 AdaptOutput::Uplink { publisher, plan } => {
+                    self.wish(&plan, premises);
                     premises.report(self.id, MediaReport::UplinkPlan { participant: publisher, plan });
                 }
                 AdaptOutput::Quality { subscriber, pairs } => {
                     premises.report(self.id, MediaReport::Quality { participant: subscriber, pairs });
                 }
                 AdaptOutput::NetworkClass { participant, from, to } => {
-                    self.reclassify(participant, to);
+                    if !self.reclassify(participant, to) {
+                        continue;
+                    }
                     premises.sample(Sample::NetworkClassChanged { from, to });
                     premises.report(self.id, MediaReport::NetworkClass { participant, class: to });
                 }
@@ -43,12 +46,12 @@ impl Room {
         }
     }
 
-    fn reclassify(&mut self, id: ParticipantId, class: NetworkClass) {
-        if let Some(index) = self.participant_index(id)
-            && let Some(participant) = self.participants[index.0].as_mut()
-        {
-            participant.class = class;
-        }
+    /// Whether the participant is one to tell of: of those on the stage of another worker, that one tells.
+    fn reclassify(&mut self, id: ParticipantId, class: NetworkClass) -> bool {
+        let Some(index) = self.participant_index(id) else { return true };
+        let Some(participant) = self.participants[index.0].as_mut() else { return true };
+        participant.class = class;
+        !participant.is_mirrored
     }
 
     fn retarget(
@@ -59,21 +62,19 @@ impl Room {
         target: Option<crate::adapt::Layer>,
     ) {
         let Some(index) = self.participant_index(subscriber) else { return };
-        let Some(track) = self.track_index(track).and_then(|place| self.tracks[place.0].as_mut()) else {
-            return;
-        };
-        let Some((_, place)) = track.subscribers.iter().find(|(one, _)| *one == index) else { return };
+        let Some(track_place) = self.track_index(track) else { return };
+        let Some(track) = self.tracks[track_place.0].as_ref() else { return };
+        let subscribed = track.subscribers.iter().find(|(one, _)| *one == index);
+        let Some(&(_, place)) = subscribed else { return };
         let Some(participant) = self.participants[index.0].as_mut() else { return };
-        let descent = participant.egress.descent(*place, track, now);
+        let descent = participant.egress.descent(place, track, now);
         let target = target.map(|layer| Layer { encoding: layer.encoding, temporal: layer.temporal });
-        let Some(subscription) = participant.egress.subscription(*place) else { return };
+        let Some(subscription) = participant.egress.subscription(place) else { return };
         subscription.set_target(target, descent);
         // Ask at once: waiting for the next tick would cost a fifth of a second of picture.
-        if let Some(wanted) = participant.egress.awaits_key_frame(*place)
-            && let Some(encoding) = track.stream_of_mut(wanted)
-            && encoding.ssrc.is_some()
-        {
-            encoding.key_frames.request(now);
+        if let Some(wanted) = participant.egress.awaits_key_frame(place) {
+            self.ask_for_key_frame(now, track_place, wanted);
         }
+        self.agenda.stir(index);
     }
 }

@@ -6,11 +6,12 @@ use protocol::media_message::MediaReport;
 use protocol::track::MediaKind;
 
 use crate::adapt;
-use crate::congestion::{Estimate, LinkState, PacketStatus};
+use crate::congestion::{Estimate, LinkState};
 use crate::counters::DropReason;
 use crate::directory::ParticipantIndex;
 use crate::forward::{Arrival, Delivery, IncomingPacket, SubscriptionIndex, TrackIndex};
 use crate::premises::Premises;
+use crate::relay::{RelayBody, RelayedClock};
 use crate::room::Room;
 use crate::room::participant::{Destination, Participant, Use};
 use crate::room::payload_types::Meaning;
@@ -30,6 +31,7 @@ impl Room {
         premises: &mut Premises,
     ) {
         self.now = now;
+        self.agenda.stir(index);
         let size = datagram.len();
         let Some(participant) = self.participants.get_mut(index.0).and_then(Option::as_mut) else { return };
         let transport = participant.transport.as_mut();
@@ -59,19 +61,33 @@ impl Room {
             return premises.counters.drop_one(DropReason::UnknownStream);
         };
         self.begin_media(now, index, premises);
+        if !self.halls.is_empty() {
+            self.relay(destination, packet, premises);
+        }
+        self.handle_media(now, index, (destination, meaning), (&header, &values, size), premises);
+    }
+
+    /// Takes a packet of a stream that is known; `size` is what its datagram had, or nothing where another worker counts it.
+    pub(super) fn handle_media(
+        &mut self,
+        now: Instant,
+        index: ParticipantIndex,
+        (destination, meaning): (Destination, Meaning),
+        (header, values, size): (&RtpHeader<'_>, &ExtensionValues<'_>, usize),
+        premises: &mut Premises,
+    ) {
         let arrival = match (destination, meaning) {
             (Destination::Media { track, encoding }, Meaning::Media(Codec::Red)) => {
                 return self.handle_redundant(
                     now,
                     index,
                     (track, encoding),
-                    (&header, &values, size),
+                    (header, values, size),
                     premises,
                 );
             }
             (Destination::Media { track, encoding }, Meaning::Media(codec)) => {
                 let (delivery, sequence, payload) = (Delivery::Original, header.sequence(), header.payload());
-                let (header, values) = (&header, &values);
                 let timestamp = header.timestamp();
                 let packet = IncomingPacket { delivery, sequence, timestamp, codec, header, payload, values };
                 self.deliver(now, track, encoding, &packet)
@@ -81,7 +97,6 @@ impl Room {
                 // RFC 4588 §4: the original sequence number comes first. Without it, it is padding.
                 let Some((original, payload)) = header.payload().split_first_chunk() else { return };
                 let (delivery, sequence) = (Delivery::Repair, SeqNo(u16::from_be_bytes(*original)));
-                let (header, values) = (&header, &values);
                 let timestamp = header.timestamp();
                 let packet = IncomingPacket { delivery, sequence, timestamp, codec, header, payload, values };
                 self.deliver(now, track, encoding, &packet)
@@ -180,7 +195,9 @@ impl Room {
         premises: &mut Premises,
     ) {
         let Some(track) = self.tracks[place.0].as_ref() else { return };
-        premises.counters.ingress.count(track.kind(), size);
+        if self.hall.is_none() {
+            premises.counters.ingress.count(track.kind(), size);
+        }
         self.forward(now, place, arrival, premises);
     }
 
@@ -203,6 +220,7 @@ impl Room {
             }
             let forwarded =
                 participant.egress.offer(now, *subscription, arrival, track, &mut premises.counters);
+            self.agenda.stir(*subscriber);
             if forwarded && arrival.layer.key_frame {
                 sample_first_frame(now, participant, *subscription, premises);
             }
@@ -218,6 +236,7 @@ impl Room {
         premises: &mut Premises,
     ) {
         self.now = now;
+        self.agenda.stir(index);
         let Some(participant) = self.participants.get_mut(index.0).and_then(Option::as_mut) else { return };
         let Some(srtp) = participant.transport.as_mut().and_then(|transport| transport.srtp.as_mut()) else {
             return premises.counters.drop_one(DropReason::NoKeys);
@@ -244,13 +263,14 @@ impl Room {
         premises: &mut Premises,
     ) {
         match packet {
-            Rtcp::SenderReport(report) => self.handle_sender_report(now, index, report),
+            Rtcp::SenderReport(report) => self.handle_sender_report(now, index, report, premises),
             Rtcp::ReceiverReport(report) => self.handle_report_blocks(now, index, report.blocks()),
             Rtcp::Twcc(feedback) => {
                 let Some(participant) = self.participants[index.0].as_mut() else { return };
-                let statuses: Vec<PacketStatus> =
-                    feedback.statuses(&mut participant.feedback_clock).collect();
-                participant.egress.handle_feedback(now, &statuses);
+                let statuses = &mut premises.statuses;
+                statuses.clear();
+                statuses.extend(feedback.statuses(&mut participant.feedback_clock));
+                participant.egress.handle_feedback(now, statuses);
                 let (id, downlink) = (participant.id, downlink(&participant.egress.congestion().estimate()));
                 self.adaptation.handle_downlink(now, id, downlink);
             }
@@ -276,15 +296,37 @@ impl Room {
         }
     }
 
-    fn handle_sender_report(&mut self, now: Instant, index: ParticipantIndex, report: SenderReport) {
+    fn handle_sender_report(
+        &mut self,
+        now: Instant,
+        index: ParticipantIndex,
+        report: SenderReport,
+        premises: &mut Premises,
+    ) {
         let Some(participant) = self.participants[index.0].as_ref() else { return };
         let Some(Destination::Media { track, encoding }) = participant.destination(report.ssrc) else {
             return;
         };
-        let Some(track) = self.tracks[track.0].as_mut() else { return };
+        self.set_clock(now, track, encoding, report.ntp, report.rtp_timestamp);
+        if !self.halls.is_empty() {
+            let (ntp, rtp_timestamp) = (report.ntp, report.rtp_timestamp);
+            let clock = RelayedClock { track, encoding: encoding as u8, ntp, rtp_timestamp };
+            self.halls.tell(self.id, &RelayBody::Clock(clock), &mut premises.relays);
+        }
+    }
+
+    pub(super) fn set_clock(
+        &mut self,
+        now: Instant,
+        place: TrackIndex,
+        encoding: usize,
+        ntp: u64,
+        timestamp: u32,
+    ) {
+        let Some(track) = self.tracks[place.0].as_mut() else { return };
         let clock_rate = track.codec().map_or(90_000, Codec::clock_rate);
         if let Some(encoding) = track.encodings.get_mut(encoding) {
-            encoding.handle_sender_report(now, report.ntp, report.rtp_timestamp, clock_rate);
+            encoding.handle_sender_report(now, ntp, timestamp, clock_rate);
         }
     }
 
@@ -328,9 +370,8 @@ impl Room {
         }
         let Some((place, track)) = participant.subscribed_as(media_ssrc) else { return };
         let layer = participant.egress.subscription(place).and_then(|one| one.current().or(one.target()));
-        let (Some(layer), Some(track)) = (layer, self.tracks[track.0].as_mut()) else { return };
-        if let Some(encoding) = track.stream_of_mut(layer.encoding) {
-            encoding.key_frames.request(now);
+        if let Some(layer) = layer {
+            self.ask_for_key_frame(now, track, layer.encoding);
         }
     }
 

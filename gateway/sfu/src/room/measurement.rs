@@ -134,6 +134,7 @@ impl Room {
         let next = (next > current).then_some(next);
         participant.egress.congestion().set_demand(Demand { floor, current, next });
         participant.egress.steer(now);
+        self.agenda.stir(index);
     }
 
     fn sample(&mut self, premises: &mut Premises) {

@@ -17,6 +17,7 @@ use crate::limits::{MAX_SUBSCRIPTIONS, MAX_TRACKS};
 use crate::premises::Premises;
 use crate::room::Room;
 use crate::room::participant::{Destination, Use};
+use crate::room::stage::rids_of;
 use crate::rtp::Ssrc;
 use crate::sdp::{
     CodecSet, GatewayDirection, LinePlan, LocalTransport, Mid, NegotiatedMedia, RemoteOffer, SendPlan,
@@ -318,7 +319,7 @@ impl Room {
         }
         let id = TrackId::from_bits(premises.rng.random());
         let track = Track::new(id, index, source, rids);
-        let place = TrackIndex(self.tracks.iter().position(Option::is_none).unwrap_or(self.tracks.len()));
+        let place = free_place(&self.tracks);
         for (stream, encoding) in streams.iter().zip(0..track.encodings.len()) {
             participant.bind(stream.ssrc, Destination::Media { track: place, encoding });
             if let Some(repair) = stream.rtx_ssrc {
@@ -331,17 +332,10 @@ impl Room {
             publisher: participant.id,
             source,
             mid: line.mid.to_string(),
-            rids: if rids.is_empty() {
-                vec![String::new()]
-            } else {
-                rids.iter().map(|rid| rid.to_string()).collect()
-            },
+            rids: rids_of(rids),
         };
         let announcement = protocol::track::Track { id, publisher: participant.id, source, muted: false };
-        match self.tracks.get_mut(place.0) {
-            Some(free) => *free = Some(track),
-            None => self.tracks.push(Some(track)),
-        }
+        self.place_track(track);
         self.adaptation.handle_publish(now, publication);
         premises.report(self.id, MediaReport::TrackPublished(announcement));
         Some(id)
@@ -379,6 +373,22 @@ impl Room {
             self.adaptation.handle_subscribe(now, participant.id, published.id, Rung::P720.lines());
         }
     }
+}
+
+impl Room {
+    /// Finds a place for a track: the one that [`free_place`] names.
+    pub(super) fn place_track(&mut self, track: Track) -> TrackIndex {
+        let place = free_place(&self.tracks);
+        match self.tracks.get_mut(place.0) {
+            Some(free) => *free = Some(track),
+            None => self.tracks.push(Some(track)),
+        }
+        place
+    }
+}
+
+fn free_place(tracks: &[Option<Track>]) -> TrackIndex {
+    TrackIndex(tracks.iter().position(Option::is_none).unwrap_or(tracks.len()))
 }
 
 fn wishes_by_mid(remote: &RemoteOffer, wishes: &[Wish]) -> Vec<(Mid, Wish)> {

@@ -4,27 +4,31 @@ use std::time::Instant;
 
 use crate::burst::BurstSlab;
 use crate::directory::ParticipantIndex;
-use crate::forward::Outlet;
+use crate::forward::{Outlet, SubscriptionIndex};
 use crate::limits::MAX_DATAGRAM;
 use crate::premises::Premises;
 use crate::room::Room;
-use crate::room::participant::Participant;
 use crate::sfu::Fill;
 
 impl Room {
     /// Seals what is due to leave into the slab.
     pub(crate) fn fill(&mut self, now: Instant, slab: &mut BurstSlab, premises: &mut Premises) -> Fill {
         self.now = now;
-        let spoilt = |participant: &mut Participant| participant.egress.take_wants_key_frames();
-        if self.participants.iter_mut().flatten().map(spoilt).fold(false, |any, one| any | one) {
-            self.request_key_frames(now);
-        }
-        for index in (0..self.participants.len()).map(ParticipantIndex) {
+        while let Some(index) = self.agenda.first_stirred() {
+            if self.takes_new_key_frames(index) {
+                self.request_key_frames_for(now, index);
+            }
             if !self.fill_one(now, index, slab, premises) {
                 return Fill::More;
             }
+            self.agenda.settle_first(self.deadline_of(index));
         }
         Fill::Drained
+    }
+
+    fn takes_new_key_frames(&mut self, index: ParticipantIndex) -> bool {
+        let participant = self.participants.get_mut(index.0).and_then(Option::as_mut);
+        participant.is_some_and(|participant| participant.egress.take_wants_key_frames())
     }
 
     /// `false` where the slab was full before everything due was in it.
@@ -35,6 +39,9 @@ impl Room {
         slab: &mut BurstSlab,
         premises: &mut Premises,
     ) -> bool {
+        if self.hall.is_some() {
+            self.ask_home(now, index, premises);
+        }
         let Some(transport) = self.transport(index) else { return true };
         while slab.has_room_for(MAX_DATAGRAM) {
             let Some((destination, datagram)) = transport.poll_transmit() else { break };
@@ -57,19 +64,20 @@ impl Room {
 
     /// Asks publishers for the key frames that subscriptions wait for.
     pub(super) fn request_key_frames(&mut self, now: Instant) {
-        for track in self.tracks.iter_mut().flatten() {
-            for number in 0..track.subscribers.len() {
-                let (subscriber, place) = track.subscribers[number];
-                let Some(participant) = self.participants[subscriber.0].as_mut() else { continue };
-                if !participant.is_connected() {
-                    continue;
-                }
-                let wanted = participant.egress.awaits_key_frame(place);
-                let encoding = wanted.and_then(|wanted| track.stream_of_mut(wanted));
-                if let Some(encoding) = encoding.filter(|encoding| encoding.ssrc.is_some()) {
-                    encoding.key_frames.request(now);
-                }
-            }
+        for index in (0..self.participants.len()).map(ParticipantIndex) {
+            self.request_key_frames_for(now, index);
+        }
+    }
+
+    /// Asks publishers for the key frames that one subscriber waits for.
+    fn request_key_frames_for(&mut self, now: Instant, index: ParticipantIndex) {
+        let mut next = SubscriptionIndex(0);
+        while let Some(participant) = self.participants.get_mut(index.0).and_then(Option::as_mut)
+            && participant.is_connected()
+            && let Some((place, track, encoding)) = participant.egress.key_frame_wait(next)
+        {
+            next = SubscriptionIndex(place.0 + 1);
+            self.ask_for_key_frame(now, track, encoding);
         }
     }
 }

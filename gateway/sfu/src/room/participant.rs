@@ -40,6 +40,10 @@ pub(super) enum Use {
 pub(super) struct Participant {
     pub(super) id: ParticipantId,
     pub(super) role: Role,
+    /// It follows plans.
+    pub(super) steerable: bool,
+    /// It is on the stage of another worker, which knows its transport.
+    pub(super) is_mirrored: bool,
     pub(super) transport: Option<Transport>,
     /// The header extension ids of what it sends.
     pub(super) extensions: ExtensionMap,
@@ -68,10 +72,12 @@ pub(super) struct Participant {
 }
 
 impl Participant {
-    pub(super) fn new(now: Instant, id: ParticipantId, role: Role, rtcp_ssrc: Ssrc) -> Self {
+    pub(super) fn new(now: Instant, id: ParticipantId, role: Role, steerable: bool, rtcp_ssrc: Ssrc) -> Self {
         Self {
             id,
             role,
+            steerable,
+            is_mirrored: false,
             transport: None,
             extensions: ExtensionMap::default(),
             payload_types: PayloadTypes::default(),
@@ -92,6 +98,11 @@ impl Participant {
             report_at: None,
             rtcp_ssrc,
         }
+    }
+
+    /// Whether it only watches, and is no page.
+    pub(super) fn is_player(&self) -> bool {
+        self.role == Role::Observer && !self.steerable
     }
 
     /// Where packets of a stream go, if it is known.
@@ -131,6 +142,14 @@ impl Participant {
         self.streams.clear();
         self.arrivals = TwccRecorder::default();
         self.feedback_clock = TwccClock::default();
+    }
+
+    /// The tracks that it publishes.
+    pub(super) fn published(&self) -> impl Iterator<Item = TrackIndex> {
+        self.lines.iter().filter_map(|(_, usage)| match usage {
+            Use::Publishes(track) => Some(*track),
+            Use::Subscribes(_) => None,
+        })
     }
 
     /// The subscription whose media goes out under that SSRC, and its track.

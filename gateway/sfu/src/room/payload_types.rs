@@ -14,8 +14,8 @@ pub(super) enum Meaning {
 }
 
 /// The payload types of one participant's packets.
-#[derive(Debug, Default)]
-pub(super) struct PayloadTypes {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PayloadTypes {
     meanings: Vec<(Pt, Meaning)>,
 }
 

@@ -9,7 +9,7 @@ use protocol::track::MediaKind;
 use crate::burst::BurstSlab;
 use crate::directory::ParticipantIndex;
 use crate::forward::{Encoding, Track};
-use crate::limits::{MAX_DATAGRAM, MAX_PARTICIPANTS};
+use crate::limits::{MAX_DATAGRAM, MAX_SEEN};
 use crate::premises::Premises;
 use crate::room::Room;
 use crate::room::participant::Participant;
@@ -25,7 +25,7 @@ const MAX_REPORT_BLOCKS: usize = 31;
 
 /// Sender reports of one kind in one datagram: with the name of its source each has some 70 bytes. Those
 /// on the microphones of a full room fit, and so do those on its cameras and a screen.
-const MAX_SENDER_REPORTS: usize = MAX_PARTICIPANTS;
+const MAX_SENDER_REPORTS: usize = MAX_SEEN;
 
 /// Writes what is due of one kind of feedback, if anything.
 type Writer = fn(&mut Room, Instant, ParticipantIndex, &mut Premises, &mut Vec<u8>);
@@ -91,10 +91,10 @@ impl Room {
         premises: &mut Premises,
         out: &mut Vec<u8>,
     ) {
-        if !self.tracks.iter().flatten().any(|track| track.publisher == index) {
+        let Some(participant) = self.participants[index.0].as_mut() else { return };
+        if participant.published().next().is_none() {
             return;
         }
-        let Some(participant) = self.participants[index.0].as_mut() else { return };
         let rtt = participant.egress.congestion().estimate().rtt;
         let reporter = participant.rtcp_ssrc;
         let participants = &self.participants;
@@ -178,7 +178,7 @@ impl Room {
 const ALL_ENCODINGS: u8 = u8::MAX;
 
 /// The encodings of a track that somebody gets or waits for, as a bit set.
-fn needed_encodings(track: &Track, participants: &[Option<Participant>]) -> u8 {
+fn needed_encodings(track: &Track, participants: &[Option<Box<Participant>>]) -> u8 {
     let subscriptions = track.subscribers.iter().filter_map(|(subscriber, place)| {
         let participant = participants.get(subscriber.0)?.as_ref()?;
         participant.egress.subscriptions().find(|(index, _)| index == place).map(|(_, one)| one)

@@ -120,7 +120,8 @@ impl Room {
 
     /// Lets the redundancy on both links of a participant follow their loss.
     pub(super) fn measure_voices(&mut self, now: Instant, index: ParticipantIndex, premises: &mut Premises) {
-        let is_connected = self.participants[index.0].as_ref().is_some_and(Participant::is_connected);
+        let is_connected =
+            self.participants[index.0].as_ref().is_some_and(|participant| participant.is_connected());
         if is_connected {
             self.follow_downlink(now, index);
             self.follow_uplink(now, index);

@@ -257,7 +257,7 @@ fn a_plan_comes_with_the_track_and_the_encoder_starts_for_who_has_just_come() {
     );
     sim.drain();
     assert_eq!(shape(&sim, 0), [None, None, None], "nobody is there");
-    sim.adaptation.handle_join(now, patient, Role::Patient);
+    sim.adaptation.handle_join(now, patient, Role::Patient, true);
     sim.drain();
     assert_eq!(shape(&sim, 0), [Some(Rung::P180), Some(Rung::P480), None]);
     sim.adaptation.handle_address(now, patient, FIVE_G.parse().expect("an address"));

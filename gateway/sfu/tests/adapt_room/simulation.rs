@@ -104,10 +104,22 @@ impl Sim {
 
     /// Joins, publishes a camera and subscribes to everybody, as everybody does in return.
     pub(crate) fn join(&mut self, role: Role, address: &str, cost: u16, link: Bitrate) -> usize {
+        self.join_as(role, true, address, cost, link)
+    }
+
+    /// Likewise, for one that may follow no plans.
+    pub(crate) fn join_as(
+        &mut self,
+        role: Role,
+        steerable: bool,
+        address: &str,
+        cost: u16,
+        link: Bitrate,
+    ) -> usize {
         let number = self.ends.len() as u128 + 1;
         let (id, camera) = (ParticipantId::from_bits(number), TrackId::from_bits(100 + number));
         let address: IpAddr = address.parse().expect("an address");
-        self.adaptation.handle_join(self.now, id, role);
+        self.adaptation.handle_join(self.now, id, role, steerable);
         let rids = ["low", "mid", "high"].map(str::to_owned).to_vec();
         let source = TrackSource::Camera;
         let publication = Publication { track: camera, publisher: id, source, mid: "1".into(), rids };

@@ -8,6 +8,7 @@ use protocol::media_message::EncoderLimit;
 use protocol::quality::HdMode;
 use protocol::track::Role;
 use protocol::units::Bitrate;
+use sfu::relay::WorkerId;
 
 use crate::simulation::{ELSEWHERE, Sim, WIRED, five_g_pair, kbps, secs};
 
@@ -122,11 +123,8 @@ fn the_only_picture_of_a_device_is_shown_where_nothing_speaks_against_it() {
         (ELSEWHERE, false, (ELSEWHERE, 50), 700, Rung::AudioOnly),
     ] {
         let mut sim = Sim::new(HdMode::Strict);
-        sim.join(Role::Device, publisher, 50, kbps(20_000));
+        sim.join_as(Role::Device, steerable, publisher, 50, kbps(20_000));
         sim.join(Role::Observer, watcher.0, watcher.1, kbps(downlink));
-        if !steerable {
-            sim.adaptation.handle_unsteerable(sim.ends[0].id);
-        }
         sim.sends_only(0, 720);
         sim.run(secs(10));
         for _ in 0..100 {
@@ -134,4 +132,19 @@ fn the_only_picture_of_a_device_is_shown_where_nothing_speaks_against_it() {
             assert_eq!(sim.sees(0, 1), expected, "{publisher} {steerable} to {watcher:?} {downlink}");
         }
     }
+}
+
+#[test]
+fn what_players_on_another_worker_have_a_use_for_is_sent() {
+    let mut sim = Sim::new(HdMode::Strict);
+    sim.join(Role::Clinician, WIRED, 50, kbps(20_000));
+    sim.run(secs(10));
+    assert_eq!(rungs_asked_for(&sim), [], "nobody watches");
+    let (camera, hall) = (sim.ends[0].camera, WorkerId(1));
+    sim.adaptation.handle_hall_wish(camera, hall, Rung::P360);
+    sim.run(secs(2));
+    assert_eq!(rungs_asked_for(&sim).last(), Some(&Rung::P360));
+    sim.adaptation.handle_hall_wish(camera, hall, Rung::AudioOnly);
+    sim.run(secs(10));
+    assert_eq!(rungs_asked_for(&sim), [], "they have left");
 }

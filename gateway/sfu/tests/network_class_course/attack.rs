@@ -127,7 +127,7 @@ impl Room {
         };
         let mut adaptation = Adaptation::new(&config);
         for (id, address) in [(DOCTOR, "10.5.0.1"), (ATTACKER, "192.0.2.1")] {
-            adaptation.handle_join(start, id, Role::Patient);
+            adaptation.handle_join(start, id, Role::Patient, true);
             let rids = ["l", "m", "h"].map(str::to_owned).to_vec();
             let source = TrackSource::Camera;
             let publication = Publication { track: camera(id), publisher: id, source, mid: "1".into(), rids };
