@@ -76,8 +76,16 @@ data_dir = "${join(directory, "data")}"
     throw new Error(`the gateway does not become ready\n${this.#program.output}`);
   }
 
+  get origin() {
+    return `http://${this.#home.address}:${this.#home.http}`;
+  }
+
+  get apiKey() {
+    return API_KEY;
+  }
+
   get #api() {
-    return `http://${this.#home.address}:${this.#home.http}/api/v1`;
+    return `${this.origin}/api/v1`;
   }
 
   get #admin() {
