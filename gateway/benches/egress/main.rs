@@ -35,8 +35,8 @@ use crate::worker::Worker;
 /// Rooms of the worker: enough that a turn is long beside what surrounds it, as on a worker with work to do.
 const ROOMS: usize = 4;
 
-/// Of a full room, in which one publishes and everybody else sees it.
-const SUBSCRIBERS: usize = sfu::limits::MAX_PARTICIPANTS - 1;
+/// Of a room as large as everybody in it may see, in which one publishes and everybody else sees it.
+const SUBSCRIBERS: usize = sfu::limits::MAX_RECEIVED_PEOPLE - 1;
 
 /// Packets of each publisher that arrive between two turns of the worker. A 720p layer brings 4.3 at a time.
 const BURSTS: [usize; 4] = [1, 2, 4, 8];

@@ -8,14 +8,14 @@ pub const MAX_DATAGRAM: usize = 1_500;
 /// Rooms of one media worker.
 pub const MAX_ROOMS: usize = 1_000;
 
-/// Participants of one room, players aside.
+/// People in one room: whoever is invited.
 pub const MAX_PARTICIPANTS: usize = 64;
 
-/// Players of one room on one worker: a lecture of a large school.
+/// Those who watch one room besides its people.
 pub const MAX_VIEWERS: usize = 5_000;
 
-/// Participants whose microphone and camera one other may receive: rooms of 8, and as many again.
-pub const MAX_SEEN: usize = 16;
+/// People of a room whose microphones and cameras one participant may receive: rooms of 8, and as many again.
+pub const MAX_RECEIVED_PEOPLE: usize = 16;
 
 /// Tracks that one participant may publish: microphone, camera, screen, and an exam camera.
 pub const MAX_TRACKS: usize = 4;
@@ -23,11 +23,11 @@ pub const MAX_TRACKS: usize = 4;
 /// Simulcast encodings of one track, as `RTCRtpSender` knows them.
 pub const MAX_ENCODINGS: usize = 3;
 
-/// Tracks that one participant may receive: the microphones and cameras of all whom it may receive, and a screen.
-pub const MAX_SUBSCRIPTIONS: usize = 2 * MAX_SEEN + 1;
+/// Tracks that one participant may receive: the microphones and cameras of these people, and a screen.
+pub const MAX_SUBSCRIPTIONS: usize = 2 * MAX_RECEIVED_PEOPLE + 1;
 
 /// Text of one session description. Chromium takes 1 KB to receive a microphone, 5.2 KB to receive a camera
-/// and 4 KB to send one: a full room's 16 microphones, 16 cameras and a screen, and four tracks of its own,
+/// and 4 KB to send one: 16 microphones, 16 cameras and a screen, and four tracks of its own,
 /// make 120 KB, and other lists of codecs may be a third longer. Signaling's messages of 64 KiB bound it
 /// before: with its line ends escaped, the offer of a room of 8 takes 52 KB of them.
 pub const MAX_SDP_BYTES: usize = 160 * 1024;

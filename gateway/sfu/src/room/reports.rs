@@ -9,7 +9,7 @@ use protocol::track::MediaKind;
 use crate::burst::BurstSlab;
 use crate::directory::ParticipantIndex;
 use crate::forward::{Encoding, Track};
-use crate::limits::{MAX_DATAGRAM, MAX_SEEN};
+use crate::limits::{MAX_DATAGRAM, MAX_RECEIVED_PEOPLE};
 use crate::premises::Premises;
 use crate::room::Room;
 use crate::room::participant::Participant;
@@ -25,7 +25,7 @@ const MAX_REPORT_BLOCKS: usize = 31;
 
 /// Sender reports of one kind in one datagram: with the name of its source each has some 70 bytes. Those
 /// on the microphones of a full room fit, and so do those on its cameras and a screen.
-const MAX_SENDER_REPORTS: usize = MAX_SEEN;
+const MAX_SENDER_REPORTS: usize = MAX_RECEIVED_PEOPLE;
 
 /// Writes what is due of one kind of feedback, if anything.
 type Writer = fn(&mut Room, Instant, ParticipantIndex, &mut Premises, &mut Vec<u8>);
