@@ -13,7 +13,7 @@ use protocol::quality::{AdaptationPolicy, HdMode};
 use protocol::video_codec::CodecPreference;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sfu::limits::MAX_PARTICIPANTS;
+use sfu::limits::{MAX_PARTICIPANTS, MAX_VIEWERS};
 use signaling::attested_apps::{AttestedApp, ParseKeyError};
 
 use crate::human_units::HumanDuration;
@@ -78,7 +78,7 @@ impl Default for HttpConfig {
             api_key: None,
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
-            max_connections_per_address: 500,
+            max_connections_per_address: 1_000,
         }
     }
 }
@@ -114,13 +114,17 @@ impl Default for MediaConfig {
 pub struct ConsultsConfig {
     /// How long an invitation link works where the consult does not say otherwise.
     pub link_lifetime: HumanDuration,
-    /// Participants of one consult, at most.
+    /// People in one consult, at most, cameras that publish by WHIP included.
     pub max_participants: usize,
+    /// Players that may watch one consult by WHEP, besides its people. The others see the first 20 of them by name, and
+    /// of the rest how many they are.
+    pub max_viewers: usize,
 }
 
 impl Default for ConsultsConfig {
     fn default() -> Self {
-        Self { link_lifetime: HumanDuration(Duration::from_secs(24 * 3_600)), max_participants: 16 }
+        let link_lifetime = HumanDuration(Duration::from_secs(24 * 3_600));
+        Self { link_lifetime, max_participants: 16, max_viewers: 500 }
     }
 }
 
@@ -315,6 +319,9 @@ pub enum InvalidConfig {
     /// A room has no place for more.
     #[error("consults.max_participants is 1 to {MAX_PARTICIPANTS}")]
     MaxParticipants,
+    /// The media plane has no place for more.
+    #[error("consults.max_viewers is 0 to {MAX_VIEWERS}")]
+    MaxViewers,
     /// Its reports could never be verified.
     #[error("policy.attested_apps: the key of {0:?}: {1}")]
     AttestedKey(String, ParseKeyError),
@@ -353,6 +360,9 @@ impl Config {
         }
         if !(1..=MAX_PARTICIPANTS).contains(&self.consults.max_participants) {
             return Err(InvalidConfig::MaxParticipants);
+        }
+        if self.consults.max_viewers > MAX_VIEWERS {
+            return Err(InvalidConfig::MaxViewers);
         }
         self.media.validate()?;
         self.policy.validate()?;
@@ -426,6 +436,8 @@ impl MediaConfig {
 
 #[cfg(test)]
 mod tests {
+    use signaling::config::SignalingConfig;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, toml::de::Error> {
@@ -469,6 +481,8 @@ mod tests {
             ("[http]\npublic_url = \"video.example.org\"", InvalidConfig::PublicUrl),
             ("[http]\npublic_url = \"https://video.example.org/?a=b\"", InvalidConfig::PublicUrl),
             ("[consults]\nmax_participants = 65", InvalidConfig::MaxParticipants),
+            ("[consults]\nmax_participants = 0", InvalidConfig::MaxParticipants),
+            ("[consults]\nmax_viewers = 5001", InvalidConfig::MaxViewers),
             ("[media]\nbind = []", InvalidConfig::Bind),
             ("[media]\nbind = [\"127.0.0.1\", \"127.0.0.2\"]", InvalidConfig::Bind),
             ("[media]\nadvertise = [\"224.0.0.1\"]", InvalidConfig::NotAdvertisable(multicast)),
@@ -493,5 +507,15 @@ mod tests {
     fn a_secret_is_printed_nowhere() {
         let config = parse("[http]\napi_key = \"correct horse battery staple and more\"").unwrap();
         assert!(!format!("{config:?}{}", toml::to_string(&config).unwrap()).contains("horse"));
+    }
+
+    #[test]
+    fn the_control_plane_takes_as_many_as_the_media_plane() {
+        let largest = SignalingConfig {
+            max_participants: MAX_PARTICIPANTS,
+            max_viewers: MAX_VIEWERS,
+            ..SignalingConfig::default()
+        };
+        assert!(largest.check().is_ok());
     }
 }

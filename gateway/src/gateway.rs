@@ -247,6 +247,7 @@ fn signaling_config(config: Config) -> Result<SignalingConfig, InvalidConfig> {
         attested_apps,
         video_codecs: policy.video_codecs,
         max_participants: consults.max_participants,
+        max_viewers: consults.max_viewers,
         max_connections_per_address: http.max_connections_per_address,
         ..SignalingConfig::default()
     })

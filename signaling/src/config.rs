@@ -42,8 +42,10 @@ pub struct SignalingConfig {
     pub attested_apps: Vec<AttestedApp>,
     /// The codecs for pictures in the order that the site likes them; shown to clients.
     pub video_codecs: CodecPreference,
-    /// Participants of one consult.
+    /// People in one consult, cameras that publish by plain HTTP included.
     pub max_participants: usize,
+    /// Players that may watch one consult, besides its people.
+    pub max_viewers: usize,
     /// API requests per second from one address.
     pub api_requests_per_second: u32,
     /// Connections in all.
@@ -66,9 +68,10 @@ impl Default for SignalingConfig {
             attested_apps: Vec::new(),
             video_codecs: CodecPreference::default(),
             max_participants: 16,
+            max_viewers: 500,
             api_requests_per_second: 20,
             max_connections: 10_000,
-            max_connections_per_address: 500,
+            max_connections_per_address: 1_000,
         }
     }
 }

@@ -56,15 +56,13 @@ pub(crate) struct Admission {
     pub(crate) name: Option<Redacted<String>>,
     /// Whose invitation it is: the participant's own, unless it is one of the players that this one lets in.
     pub(crate) invitation: ParticipantId,
-    /// How many are invited to the consult.
-    pub(crate) invited: usize,
     pub(crate) client: ClientKind,
 }
 
 impl Admission {
-    /// Whether the participant is invited itself.
-    pub(crate) fn is_invited(&self) -> bool {
-        self.participant == self.invitation
+    /// Whether it is a player: somebody who only watches, and is not invited itself.
+    pub(crate) fn is_viewer(&self) -> bool {
+        self.participant != self.invitation
     }
 }
 
@@ -88,7 +86,6 @@ impl Consult {
             role: invitation.role,
             name: invitation.name.clone(),
             invitation: participant,
-            invited: self.invitations.len(),
             client: ClientKind::Page,
         })
     }

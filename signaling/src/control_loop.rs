@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use protocol::attestation::AttestedClaim;
-use protocol::client_message::{ClientEnvelope, Resume};
+use protocol::client_message::ClientEnvelope;
 use protocol::id::ConsultId;
 use protocol::media_message::{MediaAction, MediaCommand, MediaEvent};
 use protocol::server_message::ServerMessage;
@@ -14,10 +14,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::close_reason::CloseReason;
-use crate::consult::Admission;
 use crate::limits::{CENSUS_INTERVAL, MAX_MEDIA_BACKLOG};
+use crate::message_type::server_message_type;
 use crate::outbox::{Outbox, Refused};
-use crate::registry::{Explanation, Output, QueryId, Registry, SessionStep, Unexplained};
+use crate::registry::{Explanation, Greeting, Output, QueryId, Registry, SessionStep, Unexplained};
 use crate::sample::{Limit, Sample};
 use crate::sample_sink::SampleSink;
 use crate::session::ConnectionId;
@@ -33,9 +33,7 @@ pub(crate) enum LoopInput {
     },
     Hello {
         connection: ConnectionId,
-        request: u32,
-        admission: Admission,
-        resume: Option<Resume>,
+        greeting: Greeting,
     },
     Message {
         connection: ConnectionId,
@@ -128,7 +126,7 @@ impl ControlLoop {
             let now = Instant::now();
             match wake {
                 Wake::Input(Some(LoopInput::ShutDown)) => {
-                    self.registry.handle_shutdown();
+                    self.registry.handle_shutdown(now);
                     self.carry_out();
                     return;
                 }
@@ -156,8 +154,8 @@ impl ControlLoop {
                 self.outbox_by_connection.insert(connection, outbox);
                 self.registry.handle_connect(now, connection);
             }
-            LoopInput::Hello { connection, request, admission, resume } => {
-                self.registry.handle_hello(now, connection, request, admission, resume);
+            LoopInput::Hello { connection, greeting } => {
+                self.registry.handle_hello(now, connection, greeting);
             }
             LoopInput::Message { connection, envelope } => {
                 self.registry.handle_message(now, connection, envelope);
@@ -188,7 +186,7 @@ impl ControlLoop {
     fn carry_out(&mut self) {
         while let Some(output) = self.registry.poll_output() {
             match output {
-                Output::Send { connection, message } => self.send(connection, &message),
+                Output::Send { connection, message } => self.send(connection, message),
                 Output::Media(command) => self.command(command),
                 Output::Close { connection, reason } => {
                     if let Some(outbox) = self.outbox_by_connection.remove(&connection) {
@@ -209,13 +207,12 @@ impl ControlLoop {
 
     /// A reader that is too slow loses its connection, and may resume its session. One that is gone has lost
     /// it already, and is about to say so.
-    fn send(&mut self, connection: ConnectionId, message: &ServerMessage) {
+    fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
         let Some(outbox) = self.outbox_by_connection.get(&connection) else { return };
-        let pushed = match serde_json::to_string(message) {
-            Ok(text) => outbox.push(text),
-            Err(error) => return tracing::error!(%error, "a message cannot be written"),
-        };
-        let Err(refused) = pushed else { return };
+        if outbox.is_socket() {
+            self.samples.count(Sample::MessageOut(server_message_type(&message)));
+        }
+        let Err(refused) = outbox.push(message) else { return };
         if refused == Refused::Full {
             self.samples.count(Sample::LimitHit(Limit::Outbox));
         }
@@ -276,14 +273,16 @@ mod tests {
 
     use super::*;
     use crate::limits::MAX_OUTBOX_MESSAGES;
-    use crate::outbox::outbox;
+    use crate::outbox::socket_outbox;
+    use crate::registry::Places;
 
     const CLIENT: ConnectionId = ConnectionId(1);
 
     fn control_loop() -> (ControlLoop, mpsc::Receiver<Sample>) {
+        let places = Places { people: 2, viewers: 2 };
         let registry =
-            Registry::new(HdMode::Equivalent, CodecPreference::default(), 2, StdRng::seed_from_u64(1));
-        let (samples, counted) = mpsc::channel(8);
+            Registry::new(HdMode::Equivalent, CodecPreference::default(), places, StdRng::seed_from_u64(1));
+        let (samples, counted) = mpsc::channel(2 * MAX_OUTBOX_MESSAGES);
         let (commands, records) = (mpsc::channel(1).0, mpsc::channel(1).0);
         let census = watch::channel(Census::default()).0;
         (ControlLoop::new(registry, commands, records, SampleSink::new(samples), census), counted)
@@ -293,15 +292,17 @@ mod tests {
     async fn only_a_reader_that_is_there_can_be_too_slow() {
         for (is_gone, expected) in [(false, Some(Sample::LimitHit(Limit::Outbox))), (true, None)] {
             let (mut control_loop, mut counted) = control_loop();
-            let (outbox, reader) = outbox();
+            let (outbox, reader) = socket_outbox();
             control_loop.take(Instant::now(), LoopInput::Connected { connection: CLIENT, outbox });
             let reader = (!is_gone).then_some(reader);
             let pong = ServerMessage::Response(ResponseEnvelope { id: 1, response: Response::Pong });
             for _ in 0..=MAX_OUTBOX_MESSAGES {
-                control_loop.send(CLIENT, &pong);
+                control_loop.send(CLIENT, pong.clone());
             }
             assert!(control_loop.outbox_by_connection.is_empty(), "the connection ends, gone: {is_gone}");
-            assert_eq!(counted.try_recv().ok(), expected, "gone: {is_gone}");
+            let limits = std::iter::from_fn(|| counted.try_recv().ok());
+            let mut limits = limits.filter(|sample| matches!(sample, Sample::LimitHit(_)));
+            assert_eq!(limits.next(), expected, "gone: {is_gone}");
             drop(reader);
         }
     }

@@ -32,6 +32,7 @@ enum Subject {
     Speaker,
     OwnClass,
     Participant(ParticipantId),
+    Viewers,
     Muted(TrackId),
 }
 
@@ -71,6 +72,7 @@ fn subject(event: &Event) -> Option<Subject> {
         Event::ActiveSpeaker { .. } => Some(Subject::Speaker),
         Event::NetworkClass { .. } => Some(Subject::OwnClass),
         Event::ParticipantChanged(participant) => Some(Subject::Participant(participant.id)),
+        Event::Viewers { .. } => Some(Subject::Viewers),
         Event::TrackMuted(track) => Some(Subject::Muted(track.id)),
         Event::ParticipantJoined(_)
         | Event::ParticipantLeft { .. }

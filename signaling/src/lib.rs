@@ -46,6 +46,7 @@ mod store;
 mod token;
 mod token_bucket;
 mod unix_time;
+mod viewers;
 mod watched_stream;
 mod whip;
 

@@ -27,8 +27,20 @@ pub(crate) const ENDED_MEMORY: Duration = Duration::from_secs(60);
 /// Consults that just ended; at more, the oldest is forgotten.
 pub(crate) const MAX_ENDED_MEMORY: usize = 4_096;
 
-/// Sessions in all, connected or dropped: ten times what one node carries as media.
+/// Sessions in all, connected or dropped: several times what one node carries as media.
 pub(crate) const MAX_SESSIONS: usize = 20_000;
+
+/// Most people that a site may let into one consult: what the media plane has places for.
+pub(crate) const MOST_PEOPLE: usize = 64;
+
+/// Most viewers that a site may let into one consult: what the media plane has places for.
+pub(crate) const MOST_VIEWERS: usize = 5_000;
+
+/// Viewers whom a room is told of one by one: as many names as somebody reads.
+pub(crate) const MAX_LISTED_VIEWERS: usize = 20;
+
+/// How often a room is told at most how many others watch.
+pub(crate) const VIEWERS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Events that a session keeps for a resume. Those that replace one another count once, so this is
 /// a minute of joins, leaves and tracks in the liveliest room.
@@ -52,8 +64,8 @@ pub(crate) const MAX_OFFERED_TRACKS: usize = 8;
 /// Media descriptions that an offer may list as receiving.
 pub(crate) const MAX_OFFERED_SUBSCRIPTIONS: usize = 64;
 
-/// Tracks of one room: sixteen participants with four each.
-pub(crate) const MAX_ROOM_TRACKS: usize = 64;
+/// Tracks of one room: each of the people with four.
+pub(crate) const MAX_ROOM_TRACKS: usize = 4 * MOST_PEOPLE;
 
 /// Characters of a participant's name.
 pub(crate) const MAX_NAME_CHARS: usize = 64;
@@ -88,7 +100,7 @@ pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The body of a request.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The body of a request: a consult with sixteen participants has 2 KiB.
+/// The body of a request: a consult of 64 people with the longest names has 21 KiB.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The header of a request.
@@ -100,10 +112,10 @@ pub(crate) const MAX_HEADER_FIELDS: usize = 64;
 pub(crate) const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Offers, patches and ends of one address per second over plain HTTP, and at once: a lecture hall behind one address
-/// begins to watch.
-pub(crate) const RESOURCE_REQUEST_RATE: f64 = 50.0;
+/// begins to watch, two thousand within a minute with a few candidates each, and all of them end with the lecture.
+pub(crate) const RESOURCE_REQUEST_RATE: f64 = 200.0;
 /// See [`RESOURCE_REQUEST_RATE`].
-pub(crate) const RESOURCE_REQUEST_BURST: f64 = 200.0;
+pub(crate) const RESOURCE_REQUEST_BURST: f64 = 1_000.0;
 
 /// Requests to one resource that wait; a client has no reason to send more than one at a time.
 pub(crate) const MAX_RESOURCE_REQUESTS: usize = 4;
@@ -126,8 +138,8 @@ pub(crate) const MAX_LOOP_INPUTS: usize = 1_024;
 /// Commands that wait where the media plane's own queue is full.
 pub(crate) const MAX_MEDIA_BACKLOG: usize = 4_096;
 
-/// Records that wait for the store.
-pub(crate) const MAX_STORE_BACKLOG: usize = 4_096;
+/// Records that wait for the store: every session of a full node ends at once.
+pub(crate) const MAX_STORE_BACKLOG: usize = MAX_SESSIONS;
 
 /// Samples that wait for their observer.
 pub(crate) const MAX_SAMPLES: usize = 8_192;

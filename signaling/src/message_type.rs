@@ -36,6 +36,7 @@ pub(crate) const fn server_message_type(message: &ServerMessage) -> &'static str
             Event::ParticipantJoined(_) => "participant_joined",
             Event::ParticipantChanged(_) => "participant_changed",
             Event::ParticipantLeft { .. } => "participant_left",
+            Event::Viewers { .. } => "viewers",
             Event::TrackPublished(_) => "track_published",
             Event::TrackMuted(_) => "track_muted",
             Event::TrackUnpublished { .. } => "track_unpublished",

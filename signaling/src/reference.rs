@@ -71,7 +71,7 @@ fn every_message_has_an_example_that_the_types_read() {
         .into_iter()
         .map(|text| server_message_type(&read::<ServerMessage>(text)))
         .collect();
-    assert_eq!(server.len(), 7 + 15, "seven responses and fifteen events: {server:?}");
+    assert_eq!(server.len(), 7 + 16, "seven responses and sixteen events: {server:?}");
 }
 
 #[test]

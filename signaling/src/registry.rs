@@ -6,6 +6,7 @@ mod media_reports;
 mod requests;
 #[cfg(test)]
 mod stories;
+mod viewing;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Instant;
@@ -25,9 +26,9 @@ use rand::rngs::StdRng;
 
 use crate::close_reason::CloseReason;
 use crate::constant_time;
-use crate::consult::Admission;
+use crate::consult::{Admission, ClientKind};
 use crate::limits::{ENDED_MEMORY, HELLO_TIMEOUT, MAX_ENDED_MEMORY, MAX_SESSIONS, RESUME_WINDOW};
-use crate::message_type::{error_text, server_message_type};
+use crate::message_type::error_text;
 use crate::room::Room;
 use crate::sample::{AuthFailure, Limit, Sample};
 use crate::session::{ConnectionId, Link, Session};
@@ -80,6 +81,25 @@ enum Deadline {
     Negotiation(NegotiationId),
     Inquiry(RoomId),
     Watch(RoomId),
+    Viewers(RoomId),
+}
+
+/// How many have a place in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// Of those who are invited.
+    pub(crate) people: usize,
+    /// Of those who watch by an invitation of somebody else.
+    pub(crate) viewers: usize,
+}
+
+/// How an admitted client begins, or goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Greeting {
+    /// To be answered.
+    pub(crate) request: u32,
+    pub(crate) admission: Admission,
+    pub(crate) resume: Option<Resume>,
 }
 
 /// An offer that the media plane has not answered yet.
@@ -101,7 +121,7 @@ struct EndedConsult {
 pub(crate) struct Registry {
     hd_mode: HdMode,
     video_codecs: CodecPreference,
-    max_participants: usize,
+    places: Places,
     rng: StdRng,
     sessions: HashMap<SessionId, Session>,
     /// `None` until the connection has said hello.
@@ -120,16 +140,11 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Makes an empty registry. `rng` draws session ids and secrets.
-    pub(crate) fn new(
-        hd_mode: HdMode,
-        video_codecs: CodecPreference,
-        max_participants: usize,
-        rng: StdRng,
-    ) -> Self {
+    pub(crate) fn new(hd_mode: HdMode, video_codecs: CodecPreference, places: Places, rng: StdRng) -> Self {
         Self {
             hd_mode,
             video_codecs,
-            max_participants,
+            places,
             rng,
             sessions: HashMap::new(),
             session_by_connection: HashMap::new(),
@@ -152,14 +167,8 @@ impl Registry {
     }
 
     /// An admitted participant said hello: a session goes on, or a new one begins.
-    pub(crate) fn handle_hello(
-        &mut self,
-        now: Instant,
-        connection: ConnectionId,
-        request: u32,
-        admission: Admission,
-        resume: Option<Resume>,
-    ) {
+    pub(crate) fn handle_hello(&mut self, now: Instant, connection: ConnectionId, greeting: Greeting) {
+        let request = greeting.request;
         match self.session_by_connection.get(&connection) {
             None => return,
             Some(Some(_)) => {
@@ -168,24 +177,27 @@ impl Registry {
             }
             Some(None) => {}
         }
-        if self.ended.iter().any(|ended| ended.consult == admission.consult) {
+        if self.ended.iter().any(|ended| ended.consult == greeting.admission.consult) {
             self.count(Sample::AuthFailure(AuthFailure::ConsultClosed));
             self.refuse(connection, request, ErrorCode::ConsultClosed);
             self.close(connection, CloseReason::ConsultEnded);
             return;
         }
-        match resume {
-            Some(resume) => self.resume_session(now, connection, request, &admission, &resume),
-            None => self.begin_session(connection, request, admission),
+        match &greeting.resume {
+            Some(resume) => self.resume_session(now, connection, &greeting, resume),
+            None => self.begin_session(now, connection, greeting),
         }
     }
 
-    /// A connection is gone; its session waits for [`RESUME_WINDOW`].
+    /// A connection is gone; the session of a page waits for [`RESUME_WINDOW`].
     pub(crate) fn handle_disconnect(&mut self, now: Instant, connection: ConnectionId) {
         let Some(Some(id)) = self.session_by_connection.remove(&connection) else { return };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.connection() != Some(connection) {
             return;
+        }
+        if session.admission.client == ClientKind::Resource {
+            return self.end_session(now, id, EndReason::TooSlow);
         }
         session.link = Link::Dropped { since: now };
         self.deadlines.insert((now + RESUME_WINDOW, Deadline::Resume(id)));
@@ -198,12 +210,12 @@ impl Registry {
         if self.ended.len() > MAX_ENDED_MEMORY {
             self.ended.pop_front();
         }
-        self.end_where(EndReason::ConsultClosed, |session| session.admission.consult == consult);
+        self.end_where(now, EndReason::ConsultClosed, |session| session.admission.consult == consult);
     }
 
     /// The gateway stops: every session ends.
-    pub(crate) fn handle_shutdown(&mut self) {
-        self.end_where(EndReason::Shutdown, |_| true);
+    pub(crate) fn handle_shutdown(&mut self, now: Instant) {
+        self.end_where(now, EndReason::Shutdown, |_| true);
     }
 
     /// Time has passed.
@@ -221,6 +233,7 @@ impl Registry {
                 Deadline::Negotiation(negotiation) => self.expire_negotiation(now, negotiation),
                 Deadline::Inquiry(room) => self.expire_inquiry(room),
                 Deadline::Watch(room) => self.expire_watch(now, room),
+                Deadline::Viewers(room) => self.tell_viewers(room),
             }
         }
     }
@@ -253,9 +266,10 @@ impl Registry {
         census
     }
 
-    fn begin_session(&mut self, connection: ConnectionId, request: u32, admission: Admission) {
+    fn begin_session(&mut self, now: Instant, connection: ConnectionId, greeting: Greeting) {
+        let Greeting { request, admission, .. } = greeting;
         if let Some(older) = self.session_by_participant.get(&admission.participant).copied() {
-            self.end_session(older, EndReason::Replaced);
+            self.end_session(now, older, EndReason::Replaced);
         }
         if self.sessions.len() >= MAX_SESSIONS {
             self.count(Sample::LimitHit(Limit::Sessions));
@@ -279,10 +293,11 @@ impl Registry {
         &mut self,
         now: Instant,
         connection: ConnectionId,
-        request: u32,
-        admission: &Admission,
+        greeting: &Greeting,
         resume: &Resume,
     ) {
+        let Greeting { request, admission, .. } = greeting;
+        let request = *request;
         let Some(id) = self.session_by_participant.get(&admission.participant).copied() else {
             self.lose_session(connection, request);
             return;
@@ -293,9 +308,7 @@ impl Registry {
             self.lose_session(connection, request);
             return;
         }
-        let Ok(missed) =
-            session.log.since(resume.last_sequence).map(|missed| missed.cloned().collect::<Vec<_>>())
-        else {
+        let Ok(missed) = session.missed(resume.last_sequence) else {
             self.lose_session(connection, request);
             return;
         };
@@ -363,24 +376,28 @@ impl Registry {
         if let Some(Session { link: Link::Dropped { since }, .. }) = self.sessions.get(&id)
             && now >= *since + RESUME_WINDOW
         {
-            self.end_session(id, EndReason::TimedOut);
+            self.end_session(now, id, EndReason::TimedOut);
         }
     }
 
-    fn end_where(&mut self, reason: EndReason, ends: impl Fn(&Session) -> bool) {
+    fn end_where(&mut self, now: Instant, reason: EndReason, ends: impl Fn(&Session) -> bool) {
         let ending: HashSet<_> =
             self.sessions.values().filter(|session| ends(session)).map(|session| session.id).collect();
         // First out of the rooms, so that nobody hears of others who end with them.
         for room in self.rooms.values_mut() {
-            room.members.retain(|(_, member)| !ending.contains(member));
+            room.people.retain(|(_, member)| !ending.contains(member));
+            // A consult ends for all of them.
+            if room.viewers.sessions().next().is_some_and(|viewer| ending.contains(&viewer)) {
+                room.viewers.clear();
+            }
         }
         for id in ending {
-            self.end_session(id, reason);
+            self.end_session(now, id, reason);
         }
     }
 
     /// Ends a session: its client, the others, the media plane and the store learn of it.
-    fn end_session(&mut self, id: SessionId, reason: EndReason) {
+    fn end_session(&mut self, now: Instant, id: SessionId, reason: EndReason) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
         if self.session_by_participant.get(&session.participant()) == Some(&id) {
             self.session_by_participant.remove(&session.participant());
@@ -389,57 +406,67 @@ impl Registry {
             self.deadlines.remove(&(since + RESUME_WINDOW, Deadline::Resume(id)));
         }
         if let Some(connection) = session.connection() {
-            if reason != EndReason::Left {
-                let ended = session.log.push(Event::Ended { reason });
+            if reason != EndReason::Left
+                && let Some(ended) = session.envelope(Event::Ended { reason })
+            {
                 self.send(connection, ServerMessage::Event(ended));
             }
             self.close(connection, reason.into());
         }
         if session.is_in_room() {
-            self.leave_room(&session);
+            self.leave_room(now, &session);
         }
         self.outputs.push_back(Output::Record(SessionStep::Ended { session: id, reason }));
         self.count(Sample::SessionEnded(reason));
     }
 
-    fn leave_room(&mut self, session: &Session) {
+    fn leave_room(&mut self, now: Instant, session: &Session) {
         let (id, participant) = (session.room(), session.participant());
         self.command(id, participant, MediaAction::Leave);
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        let was_listed = room.lists(participant);
         let tracks = room.remove_member(participant);
-        if room.members.is_empty() {
+        if room.is_empty() {
             self.rooms.remove(&id);
             return;
         }
         for track in tracks {
             self.tell_room(id, participant, &Event::TrackUnpublished { track });
         }
-        self.tell_room(id, participant, &Event::ParticipantLeft { participant });
+        if was_listed {
+            self.tell_room(id, participant, &Event::ParticipantLeft { participant });
+        }
+        self.count_viewers(now, id);
     }
 
     /// Tells the room how a participant looks from here on.
     fn tell_others_of(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let (room, participant) = (session.room(), session.participant());
-        if let Some(seen) = session.as_seen() {
+        if self.rooms.get(&room).is_some_and(|room| room.lists(participant))
+            && let Some(seen) = session.as_seen()
+        {
             self.tell_room(room, participant, &Event::ParticipantChanged(seen));
         }
     }
 
-    /// Tells everyone in a room but one.
+    /// Tells the people in a room, but one. Of all that happens, only the end of what they play concerns viewers.
     fn tell_room(&mut self, room: RoomId, except: ParticipantId, event: &Event) {
         let Some(room) = self.rooms.get(&room) else { return };
-        let listeners: Vec<_> =
-            room.members.iter().filter(|(member, _)| *member != except).copied().collect();
-        for (_, session) in listeners {
+        let people = room.people.iter().filter(|(member, _)| *member != except).map(|(_, session)| *session);
+        let mut listeners: Vec<_> = people.collect();
+        if let Event::TrackUnpublished { .. } = event {
+            listeners.extend(room.viewers.sessions());
+        }
+        for session in listeners {
             self.tell(session, event.clone());
         }
     }
 
-    /// Numbers and keeps an event, and sends it where the client is there.
+    /// Sends an event where the client has a use for it and is there.
     fn tell(&mut self, id: SessionId, event: Event) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let envelope = session.log.push(event);
+        let Some(envelope) = session.envelope(event) else { return };
         if let Some(connection) = session.connection() {
             self.send(connection, ServerMessage::Event(envelope));
         }
@@ -459,7 +486,6 @@ impl Registry {
     }
 
     fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
-        self.count(Sample::MessageOut(server_message_type(&message)));
         self.outputs.push_back(Output::Send { connection, message });
     }
 

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use protocol::id::{ParticipantId, RoomId, SessionId, TrackId};
 use protocol::network_class::{NetworkClass, NetworkReport};
-use protocol::server_message::Participant;
+use protocol::server_message::{Event, EventEnvelope, Participant};
 
-use crate::consult::Admission;
-use crate::event_log::EventLog;
+use crate::consult::{Admission, ClientKind};
+use crate::event_log::{EventLog, Gap};
 use crate::limits::MAX_OFFERED_TRACKS;
 use crate::redacted::Redacted;
 
@@ -25,7 +25,8 @@ pub(crate) struct Session {
     pub(crate) secret: Redacted<String>,
     pub(crate) link: Link,
     pub(crate) place: Place,
-    pub(crate) log: EventLog,
+    /// Of a page alone: no other client resumes.
+    log: EventLog,
     pub(crate) network_class: NetworkClass,
     pub(crate) open_negotiations: usize,
     /// Its client shows the decisions of the room.
@@ -127,6 +128,21 @@ impl Session {
                 connected: self.connection().is_some() && !self.is_media_silent(),
             }),
         }
+    }
+
+    /// What the client is told of an event; a page's is numbered, and kept in case that it resumes.
+    pub(crate) fn envelope(&mut self, event: Event) -> Option<EventEnvelope> {
+        match self.admission.client {
+            ClientKind::Page => Some(self.log.push(event)),
+            // It can be told nothing over plain HTTP, but it ends with what it plays.
+            ClientKind::Resource => matches!(event, Event::TrackUnpublished { .. })
+                .then_some(EventEnvelope { sequence: 0, event }),
+        }
+    }
+
+    /// The events that a client has missed which has seen those up to `last_sequence`.
+    pub(crate) fn missed(&self, last_sequence: u64) -> Result<Vec<EventEnvelope>, Gap> {
+        self.log.since(last_sequence).map(|missed| missed.cloned().collect())
     }
 
     /// Keeps a report for the join; the latest of its source.

@@ -22,7 +22,8 @@ use crate::limits::{
     ATTESTED_REPORT_RATE, BREACH_LINGER, MESSAGE_BURST, MESSAGE_RATE, SEND_TIMEOUT, SILENCE_TIMEOUT,
 };
 use crate::message_type::{client_message_type, error_text};
-use crate::outbox::{OutboxReader, Outgoing, outbox};
+use crate::outbox::{Outgoing, TextReader, socket_outbox};
+use crate::registry::Greeting;
 use crate::sample::{AttestationRefused, Limit, Sample};
 use crate::session::ConnectionId;
 use crate::token_bucket::{Rate, TokenBucket};
@@ -33,7 +34,7 @@ const MESSAGE_LIMIT: Rate = Rate { per_second: MESSAGE_RATE, burst: MESSAGE_BURS
 /// Serves one WebSocket until it ends.
 pub(crate) async fn serve_socket(front: Arc<Front>, socket: WebSocket, address: IpAddr) {
     let connection = front.next_connection();
-    let (filling, reader) = outbox();
+    let (filling, reader) = socket_outbox();
     if front.inputs.send(LoopInput::Connected { connection, outbox: filling }).await.is_err() {
         return;
     }
@@ -61,12 +62,12 @@ struct Socket {
 type End = Option<CloseReason>;
 
 impl Socket {
-    async fn serve(&mut self, mut reader: OutboxReader) -> End {
+    async fn serve(&mut self, mut reader: TextReader) -> End {
         let mut silent_at = tokio::time::Instant::now() + SILENCE_TIMEOUT;
         loop {
             let step = tokio::select! {
                 outgoing = reader.next() => match outgoing {
-                    Outgoing::Text(text) => self.send(text).await,
+                    Outgoing::Message(text) => self.send(text).await,
                     Outgoing::Close(reason) => ControlFlow::Break(Some(reason)),
                 },
                 incoming = self.socket.recv() => {
@@ -116,7 +117,8 @@ impl Socket {
             ClientMessage::Hello(hello) => match greet(&self.front, self.address, &hello).await {
                 Ok(admission) => {
                     self.is_admitted = true;
-                    LoopInput::Hello { connection, request: id, admission, resume: hello.resume }
+                    let greeting = Greeting { request: id, admission, resume: hello.resume };
+                    LoopInput::Hello { connection, greeting }
                 }
                 Err(refusal) => return self.refuse(id, &refusal).await,
             },

@@ -21,12 +21,15 @@ use crate::connection_slots::ConnectionSlots;
 use crate::control_loop::{ControlLoop, LoopInput};
 use crate::front::Front;
 use crate::key_file::{Secret, load_or_draw, make_private_dir};
-use crate::limits::{MAX_LINK_LIFETIME, MAX_LOOP_INPUTS, MAX_SAMPLES, MAX_STORE_BACKLOG, SHUTDOWN_PATIENCE};
+use crate::limits::{
+    MAX_LINK_LIFETIME, MAX_LOOP_INPUTS, MAX_SAMPLES, MAX_STORE_BACKLOG, MOST_PEOPLE, MOST_VIEWERS,
+    SHUTDOWN_PATIENCE,
+};
 use crate::listener;
 use crate::media_link::MediaLink;
 use crate::recorder::record_sessions;
 use crate::redacted::Redacted;
-use crate::registry::Registry;
+use crate::registry::{Places, Registry};
 use crate::routes::routes;
 use crate::sample::Sample;
 use crate::sample_sink::SampleSink;
@@ -205,7 +208,8 @@ impl SignalingConfig {
                 are_names_fit(&self.attested_apps),
                 "has a name that is missing, long, used twice, or no visible ASCII characters",
             ),
-            ("max_participants", (1..=64).contains(&self.max_participants), "is not 1 to 64"),
+            ("max_participants", (1..=MOST_PEOPLE).contains(&self.max_participants), "is not 1 to 64"),
+            ("max_viewers", self.max_viewers <= MOST_VIEWERS, "is above 5000"),
             ("max_connections", self.max_connections > 0, "is zero"),
             ("max_connections_per_address", self.max_connections_per_address > 0, "is zero"),
             ("api_requests_per_second", self.api_requests_per_second > 0, "is zero"),
@@ -242,8 +246,8 @@ pub async fn start_with_routes(
     let tokens = open_token_key(&data_dir.join("token-key"), config.public_url.clone())?;
     let (api_key, drawn_api_key) = open_api_key(&data_dir.join("api-key"), config.api_key.clone())?;
     let store = open_store(&data_dir.join("signaling.db")).await?;
-    let registry =
-        Registry::new(config.hd_mode, config.video_codecs.clone(), config.max_participants, seed(&data_dir)?);
+    let places = Places { people: config.max_participants, viewers: config.max_viewers };
+    let registry = Registry::new(config.hd_mode, config.video_codecs.clone(), places, seed(&data_dir)?);
 
     let (sample_sender, samples) = mpsc::channel(MAX_SAMPLES);
     let sink = SampleSink::new(sample_sender);

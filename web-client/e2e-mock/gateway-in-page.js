@@ -226,6 +226,7 @@
 
   const snapshotOf = () => ({
     participants: people.map(({ participant }) => participant),
+    unlisted_viewers: story.unlistedViewers ?? 0,
     tracks: people.flatMap(({ camera, microphone, participant }) =>
       participant.camera === "none" ? [microphone] : [camera, microphone],
     ),

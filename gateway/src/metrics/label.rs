@@ -272,6 +272,7 @@ words! {
         TrackPublished = "track_published",
         TrackUnpublished = "track_unpublished",
         UplinkPlan = "uplink_plan",
+        Viewers = "viewers",
         VoicePlan = "voice_plan",
         WatchDecisions = "watch_decisions",
         Welcome = "welcome",

@@ -100,12 +100,24 @@ test("a player that hangs up without a word is gone", { timeout: 60_000 }, async
   await until("a room without the player", async () => (await observers()) === 0);
 });
 
-test("a page sees the device, until it deletes its resource", { timeout: 60_000 }, async () => {
+test("a page sees the device, and how many watch it", { timeout: 60_000 }, async () => {
   const place = { name: "doctor", namespace: null, gateway: "localhost" };
   doctor = await Visitor.arrive("Dr Lin", place);
   await doctor.join(gateway.link(place, tokens[2]));
   const seen = await doctor.untilShown((height) => height > 0, { since: doctor.joinedAt });
   assert.ok(seen !== null, "the device is not seen");
+  const watching = async () =>
+    await doctor.page.evaluate(() => document.querySelector("[data-watching]")?.textContent ?? null);
+  assert.equal(await watching(), null);
+  await player.page.evaluate(async (token) => {
+    window.session = await window.plain.play(`${location.origin}/whep`, token);
+  }, tokens[1]);
+  await until("a player on the page", async () => (await watching()) === "1 watching");
+  await player.page.evaluate((token) => window.plain.end(window.session, token), tokens[1]);
+  await until("a page without players", async () => (await watching()) === null);
+});
+
+test("a page sees the device no more once it deletes its resource", { timeout: 60_000 }, async () => {
   const status = await publisher.page.evaluate((token) => window.plain.end(window.session, token), tokens[0]);
   assert.equal(status, 200);
   await until("a room without the device", async () =>

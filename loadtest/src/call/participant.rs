@@ -291,6 +291,7 @@ impl Participant {
             | Event::ParticipantJoined(_)
             | Event::ParticipantChanged(_)
             | Event::ParticipantLeft { .. }
+            | Event::Viewers { .. }
             | Event::TrackMuted(_)
             | Event::ActiveSpeaker { .. }
             | Event::Ended { .. } => {}

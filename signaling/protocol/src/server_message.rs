@@ -179,8 +179,10 @@ impl std::fmt::Debug for Welcome {
 /// Who and what is in the room.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
 pub struct RoomSnapshot {
-    /// The others, in the order they came.
+    /// The others: people in the order they came, and then the first of those who only watch.
     pub participants: Vec<Participant>,
+    /// How many more watch than are listed.
+    pub unlisted_viewers: u32,
     /// Their tracks.
     pub tracks: Vec<Track>,
     /// The codecs for pictures that everybody here can decode, the most liked first. A client sends the first that
@@ -238,6 +240,11 @@ pub enum Event {
     ParticipantLeft {
         /// Who.
         participant: ParticipantId,
+    },
+    /// Another number watches besides those who are listed as participants; told at most once a second.
+    Viewers {
+        /// How many.
+        unlisted: u32,
     },
     /// A track can be subscribed to.
     TrackPublished(Track),

@@ -12,12 +12,13 @@ use protocol::track::Role;
 use super::requests::Reply;
 use super::{Deadline, Output, Registry};
 use crate::limits::{DECISIONS_TIMEOUT, MAX_WAITING_QUERIES, WATCH_INTERVAL};
+use crate::room::Room;
 
 /// One question of the API; drawn by the shell, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct QueryId(pub(crate) u64);
 
-/// What was decided for a room, and who is in it.
+/// What was decided for a room, and whom it lists.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Explanation {
     pub(crate) participants: Vec<Participant>,
@@ -111,8 +112,11 @@ impl Registry {
                 self.tell(session, Event::Decisions(decisions.of(participant)));
             }
         }
-        let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
-        let seen = members.iter().filter_map(|(_, session)| self.sessions.get(session)?.as_seen());
+        if inquiry.waiting.is_empty() {
+            return;
+        }
+        let listed = self.rooms.get(&room).into_iter().flat_map(Room::listed);
+        let seen = listed.filter_map(|session| self.sessions.get(&session)?.as_seen());
         let explanation = Explanation { participants: seen.collect(), decisions };
         for query in inquiry.waiting {
             self.explain(query, Ok(explanation.clone()));
@@ -124,8 +128,8 @@ impl Registry {
         if !self.inquiries.contains_key(&room) {
             self.deadlines.insert((now + DECISIONS_TIMEOUT, Deadline::Inquiry(room)));
             // A command is about one participant, and whichever is there will do.
-            let anybody = self.rooms.get(&room).and_then(|room| room.members.first().copied());
-            if let Some((participant, _)) = anybody {
+            let anybody = self.rooms.get(&room).and_then(Room::anybody);
+            if let Some(participant) = anybody {
                 self.command(room, participant, MediaAction::Explain);
             }
         }
@@ -144,7 +148,7 @@ impl Registry {
                 .get(id)
                 .is_some_and(|session| session.watches_decisions && session.connection().is_some())
         };
-        room.members.iter().map(|(_, session)| *session).filter(watches).collect()
+        room.people.iter().map(|(_, session)| *session).filter(watches).collect()
     }
 
     fn explain(&mut self, query: QueryId, outcome: Result<Explanation, Unexplained>) {

@@ -114,13 +114,13 @@ impl Registry {
                 self.count(Sample::MediaFailed);
                 match self.client_of(id) {
                     ClientKind::Page => self.tell(id, Event::MediaFailed),
-                    ClientKind::Resource => self.end_session(id, EndReason::TimedOut),
+                    ClientKind::Resource => self.end_session(now, id, EndReason::TimedOut),
                 }
             }
             TransportState::Closed => match self.client_of(id) {
                 // It says itself what comes next.
                 ClientKind::Page => {}
-                ClientKind::Resource => self.end_session(id, EndReason::Left),
+                ClientKind::Resource => self.end_session(now, id, EndReason::Left),
             },
         }
     }
@@ -186,9 +186,9 @@ impl Registry {
 
     /// The speaker itself learns that no other speaks.
     fn set_speaker(&mut self, room: RoomId, speaker: Option<ParticipantId>) {
-        let Some(members) = self.rooms.get(&room).map(|room| room.members.clone()) else { return };
-        let speaker = speaker.filter(|speaker| members.iter().any(|(member, _)| member == speaker));
-        for (member, session) in members {
+        let Some(people) = self.rooms.get(&room).map(|room| room.people.clone()) else { return };
+        let speaker = speaker.filter(|speaker| people.iter().any(|(member, _)| member == speaker));
+        for (member, session) in people {
             let participant = speaker.filter(|speaker| *speaker != member);
             self.tell(session, Event::ActiveSpeaker { participant });
         }

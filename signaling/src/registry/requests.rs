@@ -18,7 +18,7 @@ use crate::limits::{
     MAX_OFFERED_SUBSCRIPTIONS, MAX_OFFERED_TRACKS, MAX_OPEN_NEGOTIATIONS, NEGOTIATION_TIMEOUT,
 };
 use crate::sample::{JoinOutcome, NegotiationOutcome, Sample};
-use crate::session::{ConnectionId, MediaState, Place};
+use crate::session::{ConnectionId, MediaState, Place, Session};
 
 /// What becomes of a request: an answer now, or one of the media plane later.
 pub(super) enum Reply {
@@ -48,6 +48,7 @@ impl Registry {
         match self.answer(now, connection, session, envelope) {
             Ok(Reply::Now(response)) => self.respond(connection, request, response),
             Ok(Reply::Later) => {}
+            Err(ErrorCode::RoomFull) => self.refuse_place(connection, request, session),
             Err(code) => self.refuse(connection, request, code),
         }
     }
@@ -76,7 +77,7 @@ impl Registry {
             ClientMessage::Ping => Ok(Reply::Now(Response::Pong)),
             ClientMessage::Leave => {
                 self.respond(connection, envelope.id, Response::Bye);
-                self.end_session(session, EndReason::Left);
+                self.end_session(now, session, EndReason::Left);
                 Ok(Reply::Later)
             }
         }
@@ -97,14 +98,18 @@ impl Registry {
             }
             return Ok(Reply::Now(Response::Joined(self.snapshot_for(id))));
         }
-        let reserved = self.places_kept_from(id);
-        let Some(session) = self.sessions.get_mut(&id) else { return Err(ErrorCode::Internal) };
-        let room = self.rooms.entry(room_id).or_default();
-        if room.members.len() + reserved >= self.max_participants {
+        if !self.has_place(id) {
             self.count(Sample::Join(JoinOutcome::RoomFull));
             return Err(ErrorCode::RoomFull);
         }
-        room.members.push((participant, id));
+        let Some(session) = self.sessions.get_mut(&id) else { return Err(ErrorCode::Internal) };
+        let room = self.rooms.entry(room_id).or_default();
+        if session.admission.is_viewer() {
+            room.viewers.insert(participant, id);
+        } else {
+            room.people.push((participant, id));
+        }
+        let is_listed = room.lists(participant);
         session.place = Place::Room { name: name.into(), since: now, media: MediaState::Awaited };
         let steerable = session.admission.client == ClientKind::Page;
         let (role, reports, seen) = (session.admission.role, session.take_reports(), session.as_seen());
@@ -112,39 +117,28 @@ impl Registry {
         for report in reports {
             self.command(room_id, participant, MediaAction::Report(report));
         }
-        if let Some(seen) = seen {
+        if let Some(seen) = seen.filter(|_| is_listed) {
             self.tell_room(room_id, participant, &Event::ParticipantJoined(seen));
         }
+        self.count_viewers(now, room_id);
         self.outputs.push_back(Output::Record(SessionStep::Joined { session: id }));
         self.count(Sample::Join(JoinOutcome::Ok));
         Ok(Reply::Now(Response::Joined(self.snapshot_for(id))))
     }
 
-    /// The places that somebody who is not invited leaves to those who are and have not come yet.
-    fn places_kept_from(&self, id: SessionId) -> usize {
-        let Some(session) = self.sessions.get(&id).filter(|session| !session.admission.is_invited()) else {
-            return 0;
-        };
-        let members = self.rooms.get(&session.room()).map(|room| room.members.as_slice()).unwrap_or_default();
-        let is_invited = |member: &SessionId| {
-            self.sessions.get(member).is_some_and(|session| session.admission.is_invited())
-        };
-        let present = members.iter().filter(|(_, member)| is_invited(member)).count();
-        session.admission.invited.saturating_sub(present)
-    }
-
-    /// The others in the room, and their tracks.
+    /// The others in the room, and their tracks; nothing for a client that shows them to nobody.
     fn snapshot_for(&self, id: SessionId) -> RoomSnapshot {
-        let Some(session) = self.sessions.get(&id) else { return RoomSnapshot::default() };
+        let shows = |session: &&Session| session.admission.client == ClientKind::Page;
+        let Some(session) = self.sessions.get(&id).filter(shows) else { return RoomSnapshot::default() };
         let Some(room) = self.rooms.get(&session.room()) else { return RoomSnapshot::default() };
         let me = session.participant();
         RoomSnapshot {
             participants: room
-                .members
-                .iter()
-                .filter(|(member, _)| *member != me)
-                .filter_map(|(_, other)| self.sessions.get(other)?.as_seen())
+                .listed()
+                .filter(|other| *other != id)
+                .filter_map(|other| self.sessions.get(&other)?.as_seen())
                 .collect(),
+            unlisted_viewers: room.viewers.told(),
             tracks: room.tracks.iter().filter(|track| track.publisher != me).copied().collect(),
             video_codecs: room.video_codecs.clone().unwrap_or_else(|| self.video_codecs.order().collect()),
         }

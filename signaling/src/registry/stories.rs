@@ -1,6 +1,7 @@
 //! Stories of consults on virtual time, told by what each client receives.
 
 mod decisions;
+mod viewers;
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-use super::{Output, Registry, SessionStep};
+use super::{Greeting, Output, Places, Registry, SessionStep};
 use crate::close_reason::CloseReason;
 use crate::consult::{Admission, ClientKind};
 use crate::limits::{MAX_LOGGED_EVENTS, MAX_OPEN_NEGOTIATIONS};
@@ -49,8 +50,12 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
+        Self::with_places(Places { people: 3, viewers: 1 })
+    }
+
+    fn with_places(places: Places) -> Self {
         let registry =
-            Registry::new(HdMode::Equivalent, CodecPreference::default(), 3, StdRng::seed_from_u64(7));
+            Registry::new(HdMode::Equivalent, CodecPreference::default(), places, StdRng::seed_from_u64(7));
         Self { now: Instant::now(), registry, outputs: Vec::new() }
     }
 
@@ -77,10 +82,10 @@ impl Story {
             role: client.1,
             name: None,
             invitation: participant(client),
-            invited: 2,
             client: ClientKind::Page,
         };
-        self.registry.handle_hello(self.now, client.0, 1, admission, resume);
+        let greeting = Greeting { request: 1, admission, resume };
+        self.registry.handle_hello(self.now, client.0, greeting);
         self.drained()
     }
 
@@ -370,7 +375,7 @@ fn a_closed_consult_ends_its_sessions_and_admits_no_one() {
 #[test]
 fn a_stopping_gateway_says_so() {
     let mut story = Story::in_room();
-    story.registry.handle_shutdown();
+    story.registry.handle_shutdown(story.now);
     story.drained().hears(DOCTOR, &["ended"]).is_closed(DOCTOR, CloseReason::GoingAway);
     assert_eq!(story.last(PATIENT)["reason"], "shutdown");
 }

@@ -86,8 +86,8 @@ pub(crate) async fn play(
     }
     let name = format!("{PLAYER_MARK}{}", name_of(&invited));
     let participant = ParticipantId::from_bits(draw_bits()?);
-    let observer = Admission { participant, role: Role::Observer, ..invited };
-    created("whep", front, observer, name, Offer { sdp, tracks: Vec::new(), subscriptions }).await
+    let viewer = Admission { participant, role: Role::Observer, ..invited };
+    created("whep", front, viewer, name, Offer { sdp, tracks: Vec::new(), subscriptions }).await
 }
 
 /// `PATCH /whip/{id}` and `/whep/{id}`: candidates, or a restart of ICE.

@@ -12,17 +12,20 @@ use crate::close_reason::CloseReason;
 use crate::consult::Admission;
 use crate::control_loop::LoopInput;
 use crate::front::Front;
-use crate::outbox::{OutboxReader, Outgoing, outbox};
+use crate::outbox::{MessageReader, Outgoing, caller_outbox};
+use crate::registry::Greeting;
 use crate::session::ConnectionId;
 
 /// One session's client.
 pub(super) struct Caller {
     front: Arc<Front>,
     connection: ConnectionId,
-    reader: OutboxReader,
+    reader: MessageReader,
     last_request: u32,
     /// Tracks that ended while something else was waited for.
     ended_tracks: VecDeque<TrackId>,
+    /// The control loop has ended the session, and knows of no such client any more.
+    is_over: bool,
 }
 
 /// A request that came to nothing.
@@ -37,15 +40,17 @@ pub(super) enum CallError {
 impl Caller {
     pub(super) async fn connect(front: Arc<Front>) -> Result<Self, CallError> {
         let connection = front.next_connection();
-        let (filling, reader) = outbox();
-        let mut caller = Self { front, connection, reader, last_request: 0, ended_tracks: VecDeque::new() };
+        let (filling, reader) = caller_outbox();
+        let ended_tracks = VecDeque::new();
+        let mut caller = Self { front, connection, reader, last_request: 0, ended_tracks, is_over: false };
         caller.tell(LoopInput::Connected { connection, outbox: filling }).await?;
         Ok(caller)
     }
 
     pub(super) async fn hello(&mut self, admission: Admission) -> Result<SessionId, CallError> {
         let (connection, request) = (self.connection, self.next_request());
-        self.tell(LoopInput::Hello { connection, request, admission, resume: None }).await?;
+        let greeting = Greeting { request, admission, resume: None };
+        self.tell(LoopInput::Hello { connection, greeting }).await?;
         match self.response(request).await? {
             Response::Welcome(welcome) => Ok(welcome.session),
             other => Err(unexpected(&other)),
@@ -81,6 +86,9 @@ impl Caller {
 
     /// Ends the session; one that has ended already is none the worse.
     pub(super) async fn leave(mut self) {
+        if self.is_over {
+            return;
+        }
         let (id, connection) = (self.next_request(), self.connection);
         let envelope = ClientEnvelope { id, message: ClientMessage::Leave };
         // Fails where the gateway stops, which ends the session as well.
@@ -119,11 +127,11 @@ impl Caller {
 
     async fn next(&mut self) -> Result<ServerMessage, CallError> {
         match self.reader.next().await {
-            Outgoing::Text(text) => serde_json::from_str(&text).map_err(|error| {
-                tracing::error!(%error, "a message cannot be read");
-                CallError::Closed(CloseReason::GoingAway)
-            }),
-            Outgoing::Close(reason) => Err(CallError::Closed(reason)),
+            Outgoing::Message(message) => Ok(*message),
+            Outgoing::Close(reason) => {
+                self.is_over = true;
+                Err(CallError::Closed(reason))
+            }
         }
     }
 

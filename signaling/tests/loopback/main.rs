@@ -2,6 +2,7 @@
 
 mod consults_api;
 mod decisions_api;
+mod lecture;
 mod session_socket;
 mod slow_peers;
 mod support;

@@ -250,13 +250,18 @@ async fn a_player_ends_with_the_last_that_it_plays() {
 }
 
 #[tokio::test]
-async fn players_leave_the_invited_their_places() {
-    let mut gateway = Gateway::start_with(|config| config.max_participants = 4).await;
+async fn players_and_people_have_places_of_their_own() {
+    let mut gateway =
+        Gateway::start_with(|config| (config.max_participants, config.max_viewers) = (3, 2)).await;
     let tokens = tokens(&gateway).await;
     on_air(&mut gateway, &tokens[1]).await;
-    assert_eq!(watch(&mut gateway, &tokens[2]).await.0.status(), StatusCode::CREATED);
+    for _ in 0..2 {
+        assert_eq!(watch(&mut gateway, &tokens[2]).await.0.status(), StatusCode::CREATED);
+    }
     let full = post(&gateway, "/whep", &tokens[2], &watching()).send().await.expect("an answer");
-    assert_eq!(problem(full).await, (409, "room_full".to_owned()));
+    let (status, body): (_, Value) = (full.status(), full.json().await.expect("JSON"));
+    let told = (status.as_u16(), body["code"].as_str(), body["detail"].as_str());
+    assert_eq!(told, (409, Some("room_full"), Some("as many watch as may")));
     gateway.join(&tokens[0], "Dr. Li").await;
     gateway.join(&tokens[2], "Student").await;
 }

@@ -7,7 +7,7 @@ import { OPENING, type CallState } from "./call-state.js";
 
 const doctor: Participant = { id: "doctor", name: "Dr Chen", role: "clinician", network_class: "4g", connected: true };
 const camera: Track = { id: "camera", publisher: "doctor", source: "camera", muted: false };
-const room: RoomSnapshot = { participants: [doctor], tracks: [camera], video_codecs: ["vp8"] };
+const room: RoomSnapshot = { participants: [doctor], unlisted_viewers: 3, tracks: [camera], video_codecs: ["vp8"] };
 
 const welcomed = (resumed = false): CallAction => ({
   type: "session",
@@ -73,9 +73,7 @@ describe("a drop of signaling", () => {
   it("stays lost with a new session until that has joined again", () => {
     const fresh = after(...joins, lost, welcomed(false));
     expect(fresh).toMatchObject({ signaling: { state: "lost" } });
-    expect(
-      reduce(fresh, { type: "joined", snapshot: { participants: [], tracks: [], video_codecs: [] } }),
-    ).toMatchObject({
+    expect(reduce(fresh, { type: "joined", snapshot: { ...room, participants: [], tracks: [] } })).toMatchObject({
       signaling: { state: "open" },
       room: { participants: [], tracks: [] },
     });
@@ -114,6 +112,12 @@ describe("the room", () => {
     const after = roomAfter(event({ type: "participant_changed", ...doctor, network_class: "5g" }));
     expect(after.happening).toBeNull();
     expect(after.participants[0]?.network_class).toBe("5g");
+  });
+
+  it("knows how many watch besides those who are listed", () => {
+    expect(roomAfter().unlistedViewers).toBe(3);
+    const after = roomAfter(event({ type: "viewers", unlisted: 192 }));
+    expect([after.unlistedViewers, after.happening]).toEqual([192, null]);
   });
 
   it("loses the tracks and the voice of who leaves", () => {

@@ -16,6 +16,7 @@ export type CallAction =
 
 const EMPTY_ROOM: Room = {
   participants: [],
+  unlistedViewers: 0,
   tracks: [],
   pairs: {},
   decisions: null,
@@ -82,7 +83,8 @@ function afterWelcome(state: CallState, welcome: Welcome): CallState {
 }
 
 function afterJoined(state: CallState, snapshot: RoomSnapshot): CallState {
-  const room = { ...EMPTY_ROOM, participants: snapshot.participants, tracks: snapshot.tracks };
+  const { participants, tracks } = snapshot;
+  const room = { ...EMPTY_ROOM, participants, tracks, unlistedViewers: snapshot.unlisted_viewers };
   if (state.phase === "joining") {
     const { name } = state;
     const consult = { ...state.consult, videoCodecs: snapshot.video_codecs };
@@ -108,6 +110,8 @@ function afterEvent(room: Room, event: Event): Room {
       return afterChange(room, person(event));
     case "participant_left":
       return afterLeft(room, event.participant);
+    case "viewers":
+      return { ...room, unlistedViewers: event.unlisted };
     case "track_published":
     case "track_muted":
       return {
@@ -188,6 +192,11 @@ function consultOf(welcome: Welcome): Consult {
     hdMode: welcome.hd_mode,
     videoCodecs: welcome.video_codecs,
   };
+}
+
+/** Those who only watch, as far as they are listed. */
+export function watchersOf(room: Room): readonly Participant[] {
+  return room.participants.filter((participant) => participant.role === "observer");
 }
 
 /** The track of one source of a participant. */

@@ -50,6 +50,8 @@ export type Happening = {
 /** Everybody and everything in the room, this participant apart. */
 export type Room = {
   readonly participants: readonly Participant[];
+  /** How many more watch than are listed. */
+  readonly unlistedViewers: number;
   readonly tracks: readonly Track[];
   readonly pairs: Readonly<Record<TrackId, PairQuality>>;
   /** What was decided and why, while it is watched; null before the first word of it. */

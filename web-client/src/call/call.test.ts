@@ -57,6 +57,7 @@ async function enterRoom(gateway: FakeGateway): Promise<void> {
     type: "joined",
     participants: [...ROOM.participants],
     tracks: [...ROOM.tracks],
+    unlisted_viewers: 0,
     video_codecs: ["vp8"],
   });
   await gateway.answer("offer", {
@@ -74,7 +75,13 @@ describe("a call", () => {
   it("begins in what the room can decode, and changes where it is told to", async () => {
     const parts = await story();
     parts.call.join("Wang");
-    await parts.gateway.answer("join", { type: "joined", participants: [], tracks: [], video_codecs: ["h264"] });
+    await parts.gateway.answer("join", {
+      type: "joined",
+      participants: [],
+      unlisted_viewers: 0,
+      tracks: [],
+      video_codecs: ["h264"],
+    });
     const camera = () =>
       parts.rtc.last().transceivers.find(({ direction, kind }) => direction === "sendonly" && kind === "video");
     expect(camera()?.codecs[0]).toBe("video/H264");

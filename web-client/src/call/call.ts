@@ -173,11 +173,8 @@ export class Call {
 
   async #enter(name: string): Promise<void> {
     try {
-      const { participants, tracks, video_codecs } = await this.#parts.session.request(
-        { type: "join", name },
-        "joined",
-      );
-      this.#dispatch({ type: "joined", snapshot: { participants, tracks, video_codecs } });
+      const { type: _, ...snapshot } = await this.#parts.session.request({ type: "join", name }, "joined");
+      this.#dispatch({ type: "joined", snapshot });
       this.timeline.reach("joined");
       this.#startMedia();
       this.#tellReports();
@@ -256,6 +253,7 @@ export class Call {
       case "decisions":
       case "participant_joined":
       case "participant_changed":
+      case "viewers":
       case "active_speaker":
       case "network_class":
       case "ended":

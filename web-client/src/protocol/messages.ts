@@ -363,7 +363,11 @@ sequence: number, } & ({ "type": "participant_joined" } & Participant | { "type"
 /**
  * Who.
  */
-participant: ParticipantId, } | { "type": "track_published" } & Track | { "type": "track_muted" } & Track | { "type": "track_unpublished",
+participant: ParticipantId, } | { "type": "viewers",
+/**
+ * How many.
+ */
+unlisted: number, } | { "type": "track_published" } & Track | { "type": "track_muted" } & Track | { "type": "track_unpublished",
 /**
  * Which one.
  */
@@ -758,9 +762,13 @@ forgotten_changes: number, };
  */
 export type RoomSnapshot = {
 /**
- * The others, in the order they came.
+ * The others: people in the order they came, and then the first of those who only watch.
  */
 participants: Array<Participant>,
+/**
+ * How many more watch than are listed.
+ */
+unlisted_viewers: number,
 /**
  * Their tracks.
  */

@@ -20,6 +20,7 @@ const EVENT_TYPES: Record<Event["type"], true> = {
   participant_joined: true,
   participant_changed: true,
   participant_left: true,
+  viewers: true,
   track_published: true,
   track_muted: true,
   track_unpublished: true,

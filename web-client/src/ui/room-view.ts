@@ -1,6 +1,6 @@
 // The call: who is there, how well it goes, and three buttons.
 
-import { trackOf } from "../call/call-reducer.js";
+import { trackOf, watchersOf } from "../call/call-reducer.js";
 import type { InCall, Room } from "../call/call-state.js";
 import type { Track } from "../protocol/messages.js";
 import type { CaptureState } from "../rtc/capture.js";
@@ -80,14 +80,17 @@ function tilesOf({ state, received }: RoomModel): TileModel[] {
 
 function head({ state, why }: RoomModel, tiles: number, words: Words, actions: Actions): VNode {
   const { room, consult } = state;
+  const watchers = watchersOf(room).length;
+  const people = room.participants.length - watchers + (consult.role === "observer" ? 0 : 1);
   return h(
     "header",
     { class: "room-head" },
     h("h1", { attributes: { tabindex: -1 } }, consult.subject),
-    tiles > 1 ? h("span", { class: "pill" }, words.participants(room.participants.length + 1)) : null,
+    tiles > 1 ? h("span", { key: "people", class: "pill" }, words.participants(people)) : null,
+    watchers + room.unlistedViewers > 0 ? watching(state, words) : null,
     h(
       "span",
-      { class: "pill own-network", attributes: { "data-class": room.ownClass } },
+      { key: "network", class: "pill own-network", attributes: { "data-class": room.ownClass } },
       icon("signal"),
       words.ownNetwork(words.network[room.ownClass]),
     ),
@@ -108,6 +111,22 @@ function head({ state, why }: RoomModel, tiles: number, words: Words, actions: A
           words.why.button,
         )
       : null,
+  );
+}
+
+/** How many watch, who does so here among them; their names under the pointer. */
+function watching({ room, consult }: InCall, words: Words): VNode {
+  const others = watchersOf(room).map(({ name }) => name);
+  const count = others.length + room.unlistedViewers + (consult.role === "observer" ? 1 : 0);
+  return h(
+    "span",
+    {
+      key: "watching",
+      class: "pill",
+      attributes: { title: words.watchers(others, room.unlistedViewers), "data-watching": String(count) },
+    },
+    icon("eye"),
+    words.watching(count),
   );
 }
 

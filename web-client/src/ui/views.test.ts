@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { reduce, type CallAction } from "../call/call-reducer.js";
 import { OPENING, type CallState, type InCall } from "../call/call-state.js";
+import type { Role } from "../protocol/messages.js";
 import type { CaptureState } from "../rtc/capture.js";
+import type { Event } from "../signaling/messages.js";
 import { welcome } from "../testing/fake-gateway.js";
 import { fakeTrack } from "../testing/fake-rtc.js";
 import type { Actions } from "./actions.js";
@@ -31,6 +33,7 @@ const joined: CallAction = {
   type: "joined",
   snapshot: {
     video_codecs: ["vp8"],
+    unlisted_viewers: 0,
     participants: [{ id: "doctor", name: "Dr Chen", role: "clinician", network_class: "4g", connected: true }],
     tracks: [
       { id: "camera", publisher: "doctor", source: "camera", muted: false },
@@ -41,20 +44,16 @@ const joined: CallAction = {
 const stateAfter = (...more: CallAction[]): CallState =>
   [welcomed, { type: "joining", name: "Wang" } as const, joined, ...more].reduce(reduce, OPENING);
 
+const MODEL: Omit<RoomModel, "state"> = {
+  capture: LIVE,
+  received: () => fakeTrack("video"),
+  sound: "plays",
+  leaving: "no",
+  why: "closed",
+};
+
 function room(model: Partial<RoomModel>, ...more: CallAction[]): VNode {
-  return roomView(
-    {
-      state: stateAfter(...more) as InCall,
-      capture: LIVE,
-      received: () => fakeTrack("video"),
-      sound: "plays",
-      leaving: "no",
-      why: "closed",
-      ...model,
-    },
-    words,
-    actions,
-  );
+  return roomView({ ...MODEL, state: stateAfter(...more) as InCall, ...model }, words, actions);
 }
 
 function lobby(model: Partial<LobbyModel>): VNode {
@@ -167,6 +166,40 @@ describe("the call", () => {
       notice: { type: "event", event: { type: "participant_left", participant: "doctor" } },
     };
     expect(textOf(room({}, left))).toContain("The doctor will be with you shortly");
+  });
+
+  it("says how many watch, by name as far as they are listed, in both languages", () => {
+    const told = (event: Event): CallAction => ({ type: "session", notice: { type: "event", event } });
+    const student = (id: string): CallAction =>
+      told({
+        type: "participant_joined",
+        id,
+        name: `▶ ${id}`,
+        role: "observer",
+        network_class: "wifi",
+        connected: true,
+      });
+    const state = stateAfter(student("one"), student("two"), told({ type: "viewers", unlisted: 210 })) as InCall;
+    const pill = (view: VNode): VNode[] => find(view, (node) => node.attributes["data-watching"] !== undefined);
+    const shown = (["en", "zh-CN"] as const).map((language) =>
+      pill(roomView({ ...MODEL, state }, WORDS[language], actions)),
+    );
+    expect(shown.flat().map((node) => [textOf(node), node.attributes["title"]])).toEqual([
+      ["212 watching", "▶ one, ▶ two, 210 more"],
+      ["212 人观看", "▶ one、▶ two、另有 210 人"],
+    ]);
+    expect(pill(room({}))).toEqual([]);
+  });
+
+  it("counts who only watches not among the people", () => {
+    const told = (id: string, role: Role): CallAction => ({
+      type: "session",
+      notice: {
+        type: "event",
+        event: { type: "participant_joined", id, name: id, role, network_class: "wifi", connected: true },
+      },
+    });
+    expect(textOf(room({}, told("nurse", "clinician"), told("student", "observer")))).toContain("3 people 1 watching");
   });
 
   it.each([

@@ -83,6 +83,7 @@ function inCall(role: "clinician" | "patient", ...more: CallAction[]): InCall {
       type: "joined",
       snapshot: {
         video_codecs: ["vp8"],
+        unlisted_viewers: 0,
         participants: [{ id: "wang", name: "Wang", role: "patient", network_class: "4g", connected: true }],
         tracks: [{ id: "camera", publisher: "wang", source: "camera", muted: false }],
       },

@@ -70,6 +70,8 @@ export const en: Words = {
   joining: "Joining…",
 
   participants: (count) => (count === 1 ? "1 person" : `${count} people`),
+  watching: (count) => `${count} watching`,
+  watchers: (names, more) => [...names, ...(more > 0 ? [`${more} more`] : [])].join(", "),
   waitingTitle: (role) =>
     role === "patient" || role === "family"
       ? "You have joined. The doctor will be with you shortly"

@@ -120,6 +120,9 @@ export type Words = {
   readonly joining: string;
 
   readonly participants: (count: number) => string;
+  readonly watching: (count: number) => string;
+  /** The names of those who watch, and how many more there are. */
+  readonly watchers: (names: readonly string[], more: number) => string;
   readonly waitingTitle: (role: Role) => string;
   readonly waitingHint: string;
   readonly leave: string;

@@ -67,6 +67,8 @@ export const zh: Words = {
   joining: "正在进入…",
 
   participants: (count) => `共 ${count} 人`,
+  watching: (count) => `${count} 人观看`,
+  watchers: (names, more) => [...names, ...(more > 0 ? [`另有 ${more} 人`] : [])].join("、"),
   waitingTitle: (role) =>
     role === "patient" || role === "family" ? "已进入会诊，医生马上就来" : "您已进入会诊，正在等待其他人",
   waitingHint: "无需任何操作，对方进入后会自动显示。",
