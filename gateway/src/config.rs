@@ -15,8 +15,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sfu::limits::{MAX_PARTICIPANTS, MAX_VIEWERS};
 use signaling::attested_apps::{AttestedApp, ParseKeyError};
+use signaling::ice_servers::InvalidIceServers;
 
 use crate::human_units::HumanDuration;
+pub use crate::ice_config::{IceConfig, IceServerConfig};
 pub use crate::operator::{InvalidOperator, OperatorConfig};
 
 /// Everything that an operator may decide.
@@ -29,6 +31,9 @@ pub struct Config {
     pub media: MediaConfig,
     /// Consults and their invitation links.
     pub consults: ConsultsConfig,
+    /// STUN and TURN servers that clients are told of. Where UDP reaches the gateway nobody needs them; where a network
+    /// lets none out, a TURN server that is reached by TCP or TLS carries the media on.
+    pub ice: IceConfig,
     /// Who gets HD.
     pub policy: PolicyConfig,
     /// Metrics and health for operators. Keep it off the public network.
@@ -322,6 +327,9 @@ pub enum InvalidConfig {
     /// The media plane has no place for more.
     #[error("consults.max_viewers is 0 to {MAX_VIEWERS}")]
     MaxViewers,
+    /// Clients could not use them.
+    #[error("ice: {0}")]
+    Ice(InvalidIceServers),
     /// Its reports could never be verified.
     #[error("policy.attested_apps: the key of {0:?}: {1}")]
     AttestedKey(String, ParseKeyError),
@@ -364,6 +372,7 @@ impl Config {
         if self.consults.max_viewers > MAX_VIEWERS {
             return Err(InvalidConfig::MaxViewers);
         }
+        self.ice.servers().map_err(InvalidConfig::Ice)?;
         self.media.validate()?;
         self.policy.validate()?;
         self.operator.validate(self.http.public_url.as_deref())?;
@@ -483,6 +492,11 @@ mod tests {
             ("[consults]\nmax_participants = 65", InvalidConfig::MaxParticipants),
             ("[consults]\nmax_participants = 0", InvalidConfig::MaxParticipants),
             ("[consults]\nmax_viewers = 5001", InvalidConfig::MaxViewers),
+            (
+                "[ice]\nservers = [{ urls = [\"turn:turn.example.org\"] }]",
+                InvalidConfig::Ice(InvalidIceServers::NoCredentials),
+            ),
+            ("[ice]\ncredential_lifetime = \"1s\"", InvalidConfig::Ice(InvalidIceServers::Lifetime)),
             ("[media]\nbind = []", InvalidConfig::Bind),
             ("[media]\nbind = [\"127.0.0.1\", \"127.0.0.2\"]", InvalidConfig::Bind),
             ("[media]\nadvertise = [\"224.0.0.1\"]", InvalidConfig::NotAdvertisable(multicast)),
@@ -505,8 +519,15 @@ mod tests {
 
     #[test]
     fn a_secret_is_printed_nowhere() {
-        let config = parse("[http]\napi_key = \"correct horse battery staple and more\"").unwrap();
-        assert!(!format!("{config:?}{}", toml::to_string(&config).unwrap()).contains("horse"));
+        let server = "urls = [\"turn:turn.example.org\"]";
+        let config = parse(&format!(
+            "[http]\napi_key = \"correct horse battery staple and more\"\n[ice]\n\
+             servers = [{{ {server}, secret = \"horse\" }}, {{ {server}, username = \"me\", credential = \"horse\" }}]",
+        ))
+        .unwrap();
+        assert_eq!(config.validate(), Ok(()));
+        let told = config.ice.servers().unwrap();
+        assert!(!format!("{config:?}{}{told:?}", toml::to_string(&config).unwrap()).contains("horse"));
     }
 
     #[test]

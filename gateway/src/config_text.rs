@@ -113,7 +113,7 @@ fn comment(schema: &Value, path: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SiteProfileConfig;
+    use crate::config::{IceServerConfig, SiteProfileConfig};
     use ipnet::{IpNet, Ipv4Net};
     use protocol::network_class::NetworkClass;
     use std::net::Ipv4Addr;
@@ -123,10 +123,18 @@ mod tests {
         class: NetworkClass::FiveG,
     };
 
+    fn turn_server() -> IceServerConfig {
+        let urls = vec!["turns:turn.example.org:443?transport=tcp".to_owned()];
+        // What is printed for a secret can be read, too.
+        let [credential, secret] = [None, Some(Secret::new("(hidden)"))];
+        IceServerConfig { urls, username: None, credential, secret }
+    }
+
     #[test]
     fn every_setting_is_documented() {
         let mut config = Config::default();
         config.policy.site_profiles = vec![PRIVATE_5G];
+        config.ice.servers = vec![turn_server()];
         let text = commented_toml(&config);
         assert!(!text.contains("#\n"), "a setting has no documentation:\n{text}");
     }
@@ -136,6 +144,7 @@ mod tests {
         let mut config = Config::default();
         config.media.workers = NonZeroUsize::new(7);
         config.policy.site_profiles = vec![PRIVATE_5G];
+        config.ice.servers = vec![turn_server()];
         for config in [Config::default(), config] {
             let text = commented_toml(&config);
             assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");

@@ -233,6 +233,7 @@ fn operator_adapter(
 
 fn signaling_config(config: Config) -> Result<SignalingConfig, InvalidConfig> {
     let attested_apps = config.policy.attested_apps()?;
+    let ice_servers = config.ice.servers().map_err(InvalidConfig::Ice)?;
     let Config { http, consults, policy, store, .. } = config;
     let public_url = http.public_url.unwrap_or_else(|| format!("http://{}", browsable(http.listen)));
     Ok(SignalingConfig {
@@ -245,6 +246,7 @@ fn signaling_config(config: Config) -> Result<SignalingConfig, InvalidConfig> {
         link_lifetime: consults.link_lifetime.0,
         hd_mode: policy.hd_mode,
         attested_apps,
+        ice_servers,
         video_codecs: policy.video_codecs,
         max_participants: consults.max_participants,
         max_viewers: consults.max_viewers,

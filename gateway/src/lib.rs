@@ -9,6 +9,7 @@ pub mod demo;
 mod event_outbox;
 pub mod gateway;
 pub mod human_units;
+pub mod ice_config;
 mod interface_addresses;
 mod kernel_drops;
 pub mod log_output;

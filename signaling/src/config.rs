@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attested_apps::AttestedApp;
 use crate::duration_text;
+use crate::ice_servers::IceServers;
 use crate::redacted::Redacted;
 
 /// Settings of the control plane.
@@ -40,6 +41,9 @@ pub struct SignalingConfig {
     /// Apps whose signed reports of their network are believed.
     #[serde(skip)]
     pub attested_apps: Vec<AttestedApp>,
+    /// The STUN and TURN servers that clients are told of.
+    #[serde(skip)]
+    pub ice_servers: IceServers,
     /// The codecs for pictures in the order that the site likes them; shown to clients.
     pub video_codecs: CodecPreference,
     /// People in one consult, cameras that publish by plain HTTP included.
@@ -66,6 +70,7 @@ impl Default for SignalingConfig {
             link_lifetime: Duration::from_secs(24 * 3_600),
             hd_mode: HdMode::default(),
             attested_apps: Vec::new(),
+            ice_servers: IceServers::default(),
             video_codecs: CodecPreference::default(),
             max_participants: 16,
             max_viewers: 500,

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::http::{HeaderMap, header};
-use protocol::id::ConsultId;
+use protocol::ice_server::IceServer;
+use protocol::id::{ConsultId, ParticipantId};
 use tokio::sync::mpsc;
 
 use crate::address_limiter::AddressLimiter;
@@ -81,6 +82,11 @@ impl Front {
 
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// What a participant is told of STUN and TURN servers.
+    pub(crate) fn ice_servers(&self, participant: ParticipantId) -> Vec<IceServer> {
+        self.config.ice_servers.told_to(participant, UnixTime::now())
     }
 
     /// Counts an API request of an address.

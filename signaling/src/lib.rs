@@ -21,6 +21,7 @@ mod display_name;
 mod duration_text;
 mod event_log;
 mod front;
+pub mod ice_servers;
 mod key_file;
 mod limits;
 mod listener;

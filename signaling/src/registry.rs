@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use protocol::PROTOCOL_VERSION;
 use protocol::client_message::Resume;
+use protocol::ice_server::IceServer;
 use protocol::id::{ConsultId, ParticipantId, RoomId, SessionId};
 use protocol::media_message::{MediaAction, MediaCommand, NegotiationId};
 use protocol::quality::HdMode;
@@ -100,6 +101,8 @@ pub(crate) struct Greeting {
     pub(crate) request: u32,
     pub(crate) admission: Admission,
     pub(crate) resume: Option<Resume>,
+    /// What it is told of STUN and TURN servers.
+    pub(crate) ice_servers: Vec<IceServer>,
 }
 
 /// An offer that the media plane has not answered yet.
@@ -267,7 +270,7 @@ impl Registry {
     }
 
     fn begin_session(&mut self, now: Instant, connection: ConnectionId, greeting: Greeting) {
-        let Greeting { request, admission, .. } = greeting;
+        let Greeting { request, admission, ice_servers, .. } = greeting;
         if let Some(older) = self.session_by_participant.get(&admission.participant).copied() {
             self.end_session(now, older, EndReason::Replaced);
         }
@@ -285,7 +288,7 @@ impl Registry {
         self.session_by_connection.insert(connection, Some(id));
         self.session_by_participant.insert(participant, id);
         self.outputs.push_back(Output::Record(SessionStep::Started { session: id, consult, invitation }));
-        self.welcome(connection, request, id, Continuity::Begun);
+        self.welcome(connection, request, id, (Continuity::Begun, ice_servers));
     }
 
     /// Takes up a session where its client shows the secret and has missed nothing that was dropped.
@@ -296,7 +299,7 @@ impl Registry {
         greeting: &Greeting,
         resume: &Resume,
     ) {
-        let Greeting { request, admission, .. } = greeting;
+        let Greeting { request, admission, ice_servers, .. } = greeting;
         let request = *request;
         let Some(id) = self.session_by_participant.get(&admission.participant).copied() else {
             self.lose_session(connection, request);
@@ -324,7 +327,7 @@ impl Registry {
                 self.close(older, CloseReason::Replaced);
             }
         }
-        self.welcome(connection, request, id, Continuity::Resumed);
+        self.welcome(connection, request, id, (Continuity::Resumed, ice_servers.clone()));
         for event in missed {
             self.send(connection, ServerMessage::Event(event));
         }
@@ -340,7 +343,13 @@ impl Registry {
         self.refuse(connection, request, ErrorCode::SessionLost);
     }
 
-    fn welcome(&mut self, connection: ConnectionId, request: u32, id: SessionId, continuity: Continuity) {
+    fn welcome(
+        &mut self,
+        connection: ConnectionId,
+        request: u32,
+        id: SessionId,
+        (continuity, ice_servers): (Continuity, Vec<IceServer>),
+    ) {
         let Some(session) = self.sessions.get(&id) else { return };
         let welcome = Welcome {
             version: PROTOCOL_VERSION,
@@ -356,6 +365,7 @@ impl Registry {
             role: session.admission.role,
             hd_mode: self.hd_mode,
             video_codecs: self.video_codecs.order().collect(),
+            ice_servers,
         };
         self.respond(connection, request, Response::Welcome(welcome));
     }

@@ -117,7 +117,8 @@ impl Socket {
             ClientMessage::Hello(hello) => match greet(&self.front, self.address, &hello).await {
                 Ok(admission) => {
                     self.is_admitted = true;
-                    let greeting = Greeting { request: id, admission, resume: hello.resume };
+                    let ice_servers = self.front.ice_servers(admission.participant);
+                    let greeting = Greeting { request: id, admission, resume: hello.resume, ice_servers };
                     LoopInput::Hello { connection, greeting }
                 }
                 Err(refusal) => return self.refuse(id, &refusal).await,

@@ -248,6 +248,7 @@
           role: story.role,
           hd_mode: "equivalent",
           video_codecs: CODECS,
+          ice_servers: [],
         };
       case "join":
         return { type: "joined", ...snapshotOf(), video_codecs: CODECS };

@@ -4,6 +4,7 @@
 pub mod attestation;
 pub mod client_message;
 pub mod decision;
+pub mod ice_server;
 pub mod id;
 pub mod ladder;
 pub mod media_message;

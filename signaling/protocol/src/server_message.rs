@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::decision::RoomDecisions;
+use crate::ice_server::IceServer;
 use crate::id::{ConsultId, ParticipantId, SessionId, TrackId};
 use crate::media_message::Answer;
 use crate::network_class::NetworkClass;
@@ -163,6 +164,8 @@ pub struct Welcome {
     pub hd_mode: HdMode,
     /// The codecs for pictures, the one that the site likes best first.
     pub video_codecs: CodecPreference,
+    /// Servers that help where a network lets media take no way of its own; for an `RTCPeerConnection`.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// Never prints the secret or the subject.

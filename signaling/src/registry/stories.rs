@@ -84,7 +84,7 @@ impl Story {
             invitation: participant(client),
             client: ClientKind::Page,
         };
-        let greeting = Greeting { request: 1, admission, resume };
+        let greeting = Greeting { request: 1, admission, resume, ice_servers: Vec::new() };
         self.registry.handle_hello(self.now, client.0, greeting);
         self.drained()
     }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use protocol::ice_server::IceServer;
 use protocol::id::{ConsultId, ParticipantId, SessionId};
 use protocol::media_message::Offer;
 use protocol::server_message::ErrorCode;
@@ -25,6 +26,7 @@ use crate::consult::{Admission, ClientKind};
 use crate::consults_api::draw_bits;
 use crate::control_loop::LoopInput;
 use crate::front::{Front, Pass};
+use crate::ice_servers::links;
 use crate::problem::{Problem, ProblemCode};
 use crate::request_body::read_body;
 use crate::routes::ClientAddress;
@@ -133,23 +135,39 @@ pub(crate) async fn end(
     Ok(StatusCode::OK)
 }
 
-/// `OPTIONS`: what a page of another origin asks first. The token is the proof, no cookie is, so any origin may ask.
-pub(crate) async fn preflight() -> impl IntoResponse {
-    let headers = [
+/// `OPTIONS`: what a page of another origin asks first. The token is the proof, no cookie is, so any origin may ask. Who
+/// shows a token is told of the STUN and TURN servers, too (RFC 9725 §4.6); browsers show none here by themselves.
+pub(crate) async fn preflight(
+    State(front): State<Arc<Front>>,
+    Extension(address): Extension<ClientAddress>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let told = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match"),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
         (HeaderName::from_static("accept-post"), SDP),
         (HeaderName::from_static("accept-patch"), FRAGMENT),
     ];
-    (StatusCode::NO_CONTENT, headers)
+    let mut response = (StatusCode::NO_CONTENT, told).into_response();
+    if headers.contains_key(header::AUTHORIZATION) {
+        let admission = prove(&front, address, &headers).await?;
+        tell_ice_servers(&mut response, &front.ice_servers(admission.participant));
+    }
+    Ok(response)
+}
+
+fn tell_ice_servers(response: &mut Response, servers: &[IceServer]) {
+    for link in links(servers) {
+        response.headers_mut().append(header::LINK, link);
+    }
 }
 
 /// Lets a page of any origin read an answer.
 pub(crate) fn share(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    let exposed = HeaderValue::from_static("location, etag, accept-patch, retry-after");
+    let exposed = HeaderValue::from_static("location, etag, accept-patch, link, retry-after");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }
 
@@ -218,6 +236,7 @@ async fn created(
     name: String,
     offer: Offer,
 ) -> Result<Response, Problem> {
+    let ice_servers = front.ice_servers(admission.participant);
     // Whoever hangs up in the middle leaves a session that ends with its media, not one that nobody keeps.
     let opening = tokio::spawn(open(front, admission, name, offer));
     let Opened { session, answer, tag } = opening.await.map_err(|_| stopping())?.map_err(failed)?;
@@ -227,7 +246,9 @@ async fn created(
         (header::ETAG, tag),
         (HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
     ];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    let mut response = (StatusCode::CREATED, headers, answer).into_response();
+    tell_ice_servers(&mut response, &ice_servers);
+    Ok(response)
 }
 
 fn refusal(refused: Refused) -> Problem {

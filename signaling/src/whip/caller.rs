@@ -49,7 +49,8 @@ impl Caller {
 
     pub(super) async fn hello(&mut self, admission: Admission) -> Result<SessionId, CallError> {
         let (connection, request) = (self.connection, self.next_request());
-        let greeting = Greeting { request, admission, resume: None };
+        // Its client is told of servers in the headers of the answer.
+        let greeting = Greeting { request, admission, resume: None, ice_servers: Vec::new() };
         self.tell(LoopInput::Hello { connection, greeting }).await?;
         match self.response(request).await? {
             Response::Welcome(welcome) => Ok(welcome.session),

@@ -10,6 +10,7 @@ use protocol::media_message::{
 use protocol::track::{Role, Track, TrackSource};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
+use signaling::ice_servers::{IceAccess, IceServers, SiteIceServer};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
     m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=sendonly\r\n\
@@ -266,6 +267,69 @@ async fn players_and_people_have_places_of_their_own() {
     gateway.join(&tokens[2], "Student").await;
 }
 
+/// The secret of TURN servers in tests.
+const TURN_SECRET: &str = "north star of the clinic";
+
+async fn with_turn() -> Gateway {
+    let url = |text: &str| text.parse().expect("a URL");
+    let servers = vec![
+        SiteIceServer { urls: vec![url("stun:stun.example.org")], access: IceAccess::Open },
+        SiteIceServer {
+            urls: vec![url("turn:turn.example.org?transport=tcp")],
+            access: IceAccess::Secret(TURN_SECRET.to_owned().into()),
+        },
+    ];
+    let servers = IceServers::new(servers, Duration::from_secs(3_600)).expect("servers");
+    Gateway::start_with(|config| config.ice_servers = servers).await
+}
+
+/// Every `Link` of an answer.
+fn links(response: &Response) -> Vec<String> {
+    let links = response.headers().get_all("link").iter();
+    links.map(|value| value.to_str().expect("text").to_owned()).collect()
+}
+
+fn turn_link(links: &[String]) -> &str {
+    let [stun, turn] = links else { panic!("two servers: {links:?}") };
+    assert_eq!(stun, r#"<stun:stun.example.org>; rel="ice-server""#);
+    let told = turn.strip_prefix(r#"<turn:turn.example.org?transport=tcp>; rel="ice-server"; username=""#);
+    let told = told.and_then(|rest| rest.strip_suffix(r#""; credential-type="password""#));
+    told.unwrap_or_else(|| panic!("not of the form of RFC 9725: {turn}"))
+}
+
+#[tokio::test]
+async fn who_is_let_in_is_told_of_the_turn_servers() {
+    let mut gateway = with_turn().await;
+    let tokens = tokens(&gateway).await;
+    let mut doctor = gateway.connect().await;
+    let welcome = doctor.hello(&tokens[0]).await;
+    let (stun, turn) = (&welcome["ice_servers"][0], &welcome["ice_servers"][1]);
+    assert_eq!(stun, &json!({"urls": ["stun:stun.example.org"]}));
+    let username = turn["username"].as_str().expect("a name");
+    let of_doctor = welcome["participant"].as_str().expect("an id");
+    assert!(username.ends_with(&format!(":{of_doctor}")), "{username}");
+
+    let (made, ..) = publish(&mut gateway, &tokens[1]).await;
+    assert!(header(&made, "access-control-expose-headers").contains("link"));
+    let of_device = links(&made);
+    assert!(!turn_link(&of_device).contains(of_doctor), "each has its own");
+    let asked = resource(&gateway, "OPTIONS", "/whep", &tokens[2]).send().await.expect("an answer");
+    assert_eq!(asked.status(), StatusCode::NO_CONTENT);
+    turn_link(&links(&asked));
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_told_of_no_turn_server() {
+    let gateway = with_turn().await;
+    let preflight =
+        reqwest::Client::new().request("OPTIONS".parse().expect("a method"), gateway.url("/whip"));
+    let preflight = preflight.send().await.expect("an answer");
+    assert_eq!((preflight.status(), links(&preflight)), (StatusCode::NO_CONTENT, Vec::new()));
+    let stranger = resource(&gateway, "OPTIONS", "/whip", "no-token").send().await.expect("an answer");
+    assert_eq!(links(&stranger), Vec::<String>::new());
+    assert_eq!(problem(stranger).await, (401, "unauthorized".to_owned()));
+}
+
 #[tokio::test]
 async fn a_resource_ends_with_its_media() {
     for state in [TransportState::Failed, TransportState::Closed] {
@@ -335,7 +399,8 @@ async fn what_is_wrong_is_told() {
         let read = resource(&gateway, "GET", path, &tokens[1]).send().await.expect("an answer");
         assert_eq!(problem(read).await, (405, "method_not_allowed".to_owned()));
     }
-    let asked = resource(&gateway, "OPTIONS", "/whip", "").send().await.expect("an answer");
+    let asked = reqwest::Client::new().request("OPTIONS".parse().expect("a method"), gateway.url("/whip"));
+    let asked = asked.send().await.expect("an answer");
     assert_eq!((asked.status(), header(&asked, "accept-post")), (StatusCode::NO_CONTENT, "application/sdp"));
 }
 

@@ -191,6 +191,7 @@ function consultOf(welcome: Welcome): Consult {
     role: welcome.role,
     hdMode: welcome.hd_mode,
     videoCodecs: welcome.video_codecs,
+    iceServers: welcome.ice_servers,
   };
 }
 

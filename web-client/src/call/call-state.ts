@@ -4,6 +4,7 @@ import type {
   ConsultId,
   ErrorCode,
   HdMode,
+  IceServer,
   NetworkClass,
   PairQuality,
   Participant,
@@ -25,6 +26,8 @@ export type Consult = {
   readonly hdMode: HdMode;
   /** What pictures are sent in, the most liked first: by the site, and after joining by what the others can decode. */
   readonly videoCodecs: readonly VideoCodec[];
+  /** What helps where a network lets media take no way of its own. */
+  readonly iceServers: readonly IceServer[];
 };
 
 /** The signaling connection during a call; media goes on without it. */

@@ -24,6 +24,8 @@ const ROOM = {
   tracks: [{ id: "theirs", publisher: "doctor", source: "camera", muted: false }],
 } as const;
 
+const TURN = { urls: ["turn:turn.example.org"], username: "1800086400:me", credential: "proof" };
+
 async function story() {
   const clock = new FakeClock();
   const gateway = new FakeGateway(clock);
@@ -41,7 +43,7 @@ async function story() {
   });
   session.start();
   await capture.openBoth();
-  await gateway.welcomeNew();
+  await gateway.welcomeNew({ ice_servers: [TURN] });
   return { clock, gateway, rtc, session, capture, call, nonces };
 }
 
@@ -72,6 +74,11 @@ async function enterRoom(gateway: FakeGateway): Promise<void> {
 }
 
 describe("a call", () => {
+  it("asks the servers that the gateway names, and no others", async () => {
+    const { rtc } = await joined();
+    expect(rtc.last().configuration.iceServers).toEqual([TURN]);
+  });
+
   it("begins in what the room can decode, and changes where it is told to", async () => {
     const parts = await story();
     parts.call.join("Wang");

@@ -195,6 +195,7 @@ export class Call {
       clock: this.#parts.clock,
       startKbps: startKbps(this.#parts.networkInformation()),
       videoCodecs: this.#state.consult.videoCodecs,
+      iceServers: this.#state.consult.iceServers,
       exchange: async (offer) => {
         const request = { type: "offer", ...offer } as const;
         const { sdp, tracks, shell_nonce } = await this.#parts.session.request(request, "answer");

@@ -5,6 +5,7 @@ import { Scope } from "../lifetime/scope.js";
 import type {
   CodecPlan,
   EncoderLimit,
+  IceServer,
   Track,
   TrackId,
   TrackSource,
@@ -30,6 +31,7 @@ export type MediaLinkParts = {
   readonly clock: Clock;
   readonly startKbps: number;
   readonly videoCodecs: readonly VideoCodec[];
+  readonly iceServers: readonly IceServer[];
   readonly exchange: Exchange;
   readonly timeline: Timeline;
   readonly tell: (notice: MediaNotice) => void;
@@ -70,7 +72,7 @@ export class MediaLink {
     this.#parts = parts;
     this.#peer = new PeerConnection(
       parts.rtc,
-      { kbps: parts.startKbps, videoCodecs: parts.videoCodecs },
+      { kbps: parts.startKbps, videoCodecs: parts.videoCodecs, iceServers: parts.iceServers },
       {
         stateChanged: (state) => {
           this.#connectionChanged(state);

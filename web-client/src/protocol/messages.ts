@@ -443,6 +443,23 @@ token: string,
 resume: Resume | null, };
 
 /**
+ * A STUN or TURN server, as `RTCIceServer` of a browser takes it.
+ */
+export type IceServer = {
+/**
+ * `stun:`, `stuns:`, `turn:` and `turns:` URLs of one server.
+ */
+urls: Array<string>,
+/**
+ * Who the client is there; STUN does not ask.
+ */
+username?: string,
+/**
+ * The password that belongs to it.
+ */
+credential?: string, };
+
+/**
  * The verdict on which network a participant is on.
  */
 export type NetworkClass = "wired" | "wifi" | "5g" | "4g" | "3g" | "2g" | "cell" | "unknown";
@@ -964,4 +981,8 @@ hd_mode: HdMode,
 /**
  * The codecs for pictures, the one that the site likes best first.
  */
-video_codecs: CodecPreference, };
+video_codecs: CodecPreference,
+/**
+ * Servers that help where a network lets media take no way of its own; for an `RTCPeerConnection`.
+ */
+ice_servers: Array<IceServer>, };

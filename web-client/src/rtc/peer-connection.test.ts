@@ -10,7 +10,7 @@ function story() {
   const rtc = fakeRtc();
   const peer = new PeerConnection(
     rtc,
-    { kbps: 900, videoCodecs: ["vp8", "h264", "vp9", "av1"] },
+    { kbps: 900, videoCodecs: ["vp8", "h264", "vp9", "av1"], iceServers: [] },
     { stateChanged: () => undefined, iceStateChanged: () => undefined },
   );
   return { peer, connection: rtc.last() };

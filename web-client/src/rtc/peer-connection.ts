@@ -4,6 +4,7 @@
 import type {
   Answer,
   CodecPlan,
+  IceServer,
   Offer,
   Track,
   TrackId,
@@ -33,6 +34,7 @@ export type PeerStart = {
   readonly kbps: number;
   /** The most liked first. */
   readonly videoCodecs: readonly VideoCodec[];
+  readonly iceServers: readonly IceServer[];
 };
 
 /** What a peer connection tells. */
@@ -73,8 +75,9 @@ export class PeerConnection implements Negotiable {
     this.#rtc = rtc;
     this.#startKbps = start.kbps;
     this.#videoCodecs = start.videoCodecs;
-    // The gateway is reached directly: no STUN or TURN server is asked, nobody else learns of the consult.
-    this.#connection = rtc.newConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers: [] });
+    // Only the site's own servers are asked, and none where it has none: nobody else learns of the consult.
+    const iceServers = [...start.iceServers];
+    this.#connection = rtc.newConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require", iceServers });
     this.#connection.onconnectionstatechange = () => {
       listener.stateChanged(this.#connection.connectionState);
     };

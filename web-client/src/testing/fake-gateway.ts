@@ -22,6 +22,7 @@ export function welcome(part: Partial<Welcome> = {}): Extract<Response, { type: 
     role: "patient",
     hd_mode: "equivalent",
     video_codecs: ["vp8", "h264", "vp9", "av1"],
+    ice_servers: [],
     ...part,
   };
 }

@@ -99,6 +99,8 @@ export class FakeConnection {
   stats: [string, unknown][] = [];
   refusesLayers = false;
 
+  constructor(readonly configuration: RTCConfiguration) {}
+
   addTransceiver(what: MediaStreamTrack | "audio" | "video", init: RTCRtpTransceiverInit): FakeTransceiver {
     const encodings = init.sendEncodings ?? [];
     if (this.refusesLayers && encodings.some((encoding) => "scalabilityMode" in encoding))
@@ -154,8 +156,8 @@ export function fakeRtc(): Rtc & { readonly connections: FakeConnection[]; reado
       if (last === undefined) throw new Error("no connection was made");
       return last;
     },
-    newConnection: () => {
-      const connection = new FakeConnection();
+    newConnection: (configuration) => {
+      const connection = new FakeConnection(configuration);
       connections.push(connection);
       return connection as unknown as RTCPeerConnection;
     },

@@ -31,7 +31,7 @@ impl Story {
             invitation: participant(WATCHER),
             client: ClientKind::Resource,
         };
-        let greeting = Greeting { request: 1, admission, resume: None };
+        let greeting = Greeting { request: 1, admission, resume: None, ice_servers: Vec::new() };
         self.registry.handle_hello(self.now, connection, greeting);
         self.says((connection, Role::Observer), join("player"))
     }
