@@ -94,6 +94,10 @@ pub(crate) const MAX_OUTBOX_MESSAGES: usize = 64;
 /// Bytes that wait for a slow reader.
 pub(crate) const MAX_OUTBOX_BYTES: usize = 256 * 1024;
 
+/// Connections that wait to be accepted: a lecture hall that comes at once. Of more the system drops the first packet,
+/// which costs its client a second.
+pub(crate) const MAX_UNACCEPTED: u32 = 4_096;
+
 /// The header of a request, or the first byte of one: browsers hold idle connections that they may never use.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 

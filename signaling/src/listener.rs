@@ -10,13 +10,13 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower::util::MapRequestLayer;
 
 use crate::connection_slots::{ConnectionSlot, ConnectionSlots};
-use crate::limits::{HEADER_TIMEOUT, MAX_HEADER_BYTES, MAX_HEADER_FIELDS, UNREAD_TIMEOUT};
+use crate::limits::{HEADER_TIMEOUT, MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_UNACCEPTED, UNREAD_TIMEOUT};
 use crate::sample::{Limit, Sample};
 use crate::sample_sink::SampleSink;
 use crate::watched_stream::watched;
@@ -57,8 +57,11 @@ pub(crate) async fn accept(
 }
 
 /// Binds the address, so that a restarted gateway gets it at once.
-pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(MAX_UNACCEPTED)
 }
 
 async fn serve(
@@ -112,4 +115,21 @@ async fn serve(
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Less than the second after which a client knocks again.
+    const AT_ONCE: Duration = Duration::from_millis(900);
+
+    #[tokio::test]
+    async fn a_hall_that_comes_at_once_waits_to_be_accepted() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let hall: io::Result<Vec<_>> =
+            (0..600).map(|_| std::net::TcpStream::connect_timeout(&address, AT_ONCE)).collect();
+        assert_eq!(hall.expect("nobody is dropped").len(), 600);
+    }
 }

@@ -257,7 +257,6 @@ pub async fn start_with_routes(
     let (stopping, stopping_receiver) = watch::channel(false);
 
     let listener = listener::bind(config.listen)
-        .await
         .map_err(|source| StartError::Listen { address: config.listen, source })?;
     let local_address =
         listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
