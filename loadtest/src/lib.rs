@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod fleet;
+pub mod forwarder;
 pub mod garbage;
 pub mod net;
 

@@ -1,7 +1,7 @@
 //! The command line of the load tester.
 
 use clap::{Parser, Subcommand};
-use loadtest::{call, fleet, garbage, net, plot, results};
+use loadtest::{call, fleet, forwarder, garbage, net, plot, results};
 
 /// Measures the gateway from outside: emulated links, synthetic participants, results and pictures.
 #[derive(Parser)]
@@ -17,6 +17,8 @@ enum Command {
     Call(call::Args),
     /// Publishes and plays through WHIP and WHEP, many times, and measures the server in between.
     Fleet(fleet::Args),
+    /// Forwards from a publisher to viewers, and does nothing else: the floor that a server is held against.
+    Forwarder(forwarder::Args),
     /// Sends hostile input, and watches what it does.
     Garbage(garbage::Args),
     /// Joins network namespaces by emulated links, in real time.
@@ -35,6 +37,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Call(args) => call::run(&args),
         Command::Fleet(args) => fleet::run(&args),
+        Command::Forwarder(args) => forwarder::run(&args),
         Command::Garbage(args) => garbage::run(&args),
         Command::Net(args) => net::run(args),
         Command::Plot(args) => plot::run(&args),

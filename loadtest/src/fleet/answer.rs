@@ -74,14 +74,15 @@ pub(crate) fn read(sdp: &str, local: SocketAddr) -> Result<Answer, AnswerError> 
 }
 
 /// The media descriptions; none is empty.
-fn sections<'l, 's>(lines: &'l [&'s str]) -> impl Iterator<Item = &'l [&'s str]> {
+pub(crate) fn sections<'l, 's>(lines: &'l [&'s str]) -> impl Iterator<Item = &'l [&'s str]> {
     let starts: Vec<usize> =
         lines.iter().enumerate().filter(|(_, line)| line.starts_with("m=")).map(|(at, _)| at).collect();
     let ends: Vec<usize> = starts.iter().skip(1).copied().chain([lines.len()]).collect();
     starts.into_iter().zip(ends).map(|(start, end)| &lines[start..end])
 }
 
-fn media(section: &[&str], codec: &str) -> Option<Media> {
+/// What a media description says of a codec, such as `VP8/90000`; `None` where it is refused, or does not know it.
+pub(crate) fn media(section: &[&str], codec: &str) -> Option<Media> {
     if section[0].split(' ').nth(1) == Some("0") {
         return None;
     }

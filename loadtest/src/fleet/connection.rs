@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::clock::Moment;
-use super::handshake::{Handshake, HandshakeError, Identity, Seals};
+use super::handshake::{End, Handshake, HandshakeError, Identity, Seals};
 use super::histogram::Histogram;
 use super::ice::{ConsentExpired, IceAgent};
 use super::publisher::Publisher;
@@ -92,8 +92,9 @@ impl Connection {
             }
             [20..=63, ..] => {
                 if let Phase::Handshaking(handshake) = &mut self.phase
-                    && let Some(seals) = handshake.handle_datagram(now.instant, datagram, out)?
+                    && let Some(keys) = handshake.handle_datagram(now.instant, datagram, out)?
                 {
+                    let seals = keys.seals(End::Client, self.identity.crypto())?;
                     self.phase = Phase::Open(Box::new(seals));
                 }
             }

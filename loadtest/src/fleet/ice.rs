@@ -99,7 +99,8 @@ impl IceAgent {
         if message.typ == BINDING_REQUEST {
             let key = self.local.password.as_bytes();
             if MessageIntegrity::check(&mut message, key, crypto).is_ok() {
-                out.extend(self.response(message.transaction_id, crypto));
+                let password = &self.local.password;
+                out.extend(response(message.transaction_id, self.remote_address, password, crypto));
             }
         } else if message.typ == BINDING_SUCCESS
             && self.outstanding.contains(&message.transaction_id)
@@ -156,16 +157,21 @@ impl IceAgent {
         message.add(ATTR_PRIORITY, &PRIORITY.to_be_bytes());
         seal(message, &self.remote.password, crypto)
     }
+}
 
-    fn response(&self, transaction: TransactionId, crypto: &dyn RTCCrypto) -> Option<Bytes> {
-        let mut message = Message::new();
-        message.typ = BINDING_SUCCESS;
-        message.transaction_id = transaction;
-        message.write_header();
-        let (ip, port) = (self.remote_address.ip(), self.remote_address.port());
-        XorMappedAddress { ip, port }.add_to(&mut message).ok()?;
-        seal(message, &self.local.password, crypto)
-    }
+/// The answer to a check that came from there (RFC 8445 §7.3).
+pub(crate) fn response(
+    transaction: TransactionId,
+    from: SocketAddr,
+    password: &str,
+    crypto: &dyn RTCCrypto,
+) -> Option<Bytes> {
+    let mut message = Message::new();
+    message.typ = BINDING_SUCCESS;
+    message.transaction_id = transaction;
+    message.write_header();
+    XorMappedAddress { ip: from.ip(), port: from.port() }.add_to(&mut message).ok()?;
+    seal(message, password, crypto)
 }
 
 fn seal(mut message: Message, password: &str, crypto: &dyn RTCCrypto) -> Option<Bytes> {
@@ -176,7 +182,7 @@ fn seal(mut message: Message, password: &str, crypto: &dyn RTCCrypto) -> Option<
 }
 
 /// Reads a message whose length is the one that it tells.
-fn parse(datagram: &[u8]) -> Option<Message> {
+pub(crate) fn parse(datagram: &[u8]) -> Option<Message> {
     let body = datagram.len().checked_sub(MESSAGE_HEADER_SIZE)?;
     let told = u16::from_be_bytes([datagram[2], datagram[3]]);
     if usize::from(told) != body || !body.is_multiple_of(4) {

@@ -1,22 +1,22 @@
 //! `loadtest fleet`: a publisher and any number of viewers in one process, against any server of WHIP and WHEP.
 
-mod answer;
+pub(crate) mod answer;
 mod clock;
 mod connection;
 mod endpoint;
 mod figures;
-mod handshake;
+pub(crate) mod handshake;
 mod histogram;
-mod ice;
+pub(crate) mod ice;
 mod latency_marker;
-mod offer;
+pub(crate) mod offer;
 mod process_usage;
 mod progress;
 mod publisher;
 mod receive_batch;
 mod resend_ring;
-mod rtcp;
-mod rtp_header;
+pub(crate) mod rtcp;
+pub(crate) mod rtp_header;
 mod sequence_count;
 mod session;
 mod stage;
