@@ -1,7 +1,7 @@
 //! The command line of the load tester.
 
 use clap::{Parser, Subcommand};
-use loadtest::{call, fleet, forwarder, garbage, net, plot, results};
+use loadtest::{call, compare, fleet, forwarder, garbage, net, plot, results};
 
 /// Measures the gateway from outside: emulated links, synthetic participants, results and pictures.
 #[derive(Parser)]
@@ -15,6 +15,8 @@ struct Cli {
 enum Command {
     /// Takes part in consults as synthetic participants.
     Call(call::Args),
+    /// Measures several servers under the same load, in turn, and prints how they compare.
+    Compare(compare::Args),
     /// Publishes and plays through WHIP and WHEP, many times, and measures the server in between.
     Fleet(fleet::Args),
     /// Forwards from a publisher to viewers, and does nothing else: the floor that a server is held against.
@@ -36,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         .init();
     match Cli::parse().command {
         Command::Call(args) => call::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Fleet(args) => fleet::run(&args),
         Command::Forwarder(args) => forwarder::run(&args),
         Command::Garbage(args) => garbage::run(&args),

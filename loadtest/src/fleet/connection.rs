@@ -148,6 +148,11 @@ impl Connection {
         }
     }
 
+    /// Whether media can go over the path.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
     /// What goes over the path.
     pub(crate) fn role(&self) -> &Role {
         &self.role

@@ -94,13 +94,20 @@ impl Endpoint {
         bail!("{} was not ready after {MAX_REFUSALS} requests", self.url)
     }
 
-    /// Ends a resource.
+    /// Ends a resource; asks again where the server has too much to do.
     ///
     /// # Errors
     /// Where the server refuses or does not answer.
     pub(crate) async fn end(&self, location: Url) -> anyhow::Result<()> {
-        self.authorized(self.client.delete(location)).send().await?.error_for_status()?;
-        Ok(())
+        for _ in 0..MAX_REFUSALS {
+            let response = self.authorized(self.client.delete(location.clone())).send().await?;
+            let Some(pause) = pause(&response) else {
+                response.error_for_status()?;
+                return Ok(());
+            };
+            tokio::time::sleep(pause).await;
+        }
+        bail!("{location} was not ended after {MAX_REFUSALS} requests")
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

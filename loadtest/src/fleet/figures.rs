@@ -17,6 +17,8 @@ pub(crate) struct Figures {
     pub(crate) latency_us: Histogram,
     /// What each viewer counted.
     pub(crate) by_viewer: BTreeMap<usize, Counts>,
+    /// Viewers whose path is open, whether or not media come.
+    pub(crate) connected: usize,
     /// Publishers from which something left.
     pub(crate) publishing: usize,
     /// Packets of their pictures that publishers sent.
@@ -45,6 +47,7 @@ impl Figures {
         self.setup_us.merge(&other.setup_us);
         self.latency_us.merge(&other.latency_us);
         self.by_viewer.extend(other.by_viewer);
+        self.connected += other.connected;
         self.publishing += other.publishing;
         self.published += other.published;
         self.resent += other.resent;

@@ -4,9 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Context as _;
-
-/// The kernel tells user space of hundredths of a second, whatever its own clock (`USER_HZ`).
-const TICK: Duration = Duration::from_millis(10);
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 
 /// Processor time and memory of some processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,22 +24,15 @@ impl ProcessUsage {
     pub(crate) fn read(pids: &[u32]) -> anyhow::Result<Self> {
         let mut sum = Self::default();
         for pid in pids {
-            let file = |name| fs::read_to_string(format!("/proc/{pid}/{name}"));
-            let (stat, status) = file("stat")
-                .and_then(|stat| Ok((stat, file("status")?)))
-                .with_context(|| format!("process {pid} is not there"))?;
-            sum.cpu += cpu_of(&stat).with_context(|| format!("read the time of process {pid}"))?;
+            let gone = || format!("process {pid} is not there");
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).with_context(gone)?;
+            // Threads that have ended are in it, and it counts nanoseconds where /proc counts hundredths of a second.
+            let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(*pid)?)).with_context(gone)?;
+            sum.cpu += Duration::from(clock_gettime(clock).with_context(gone)?);
             sum.resident_kib += resident_of(&status).unwrap_or(0);
         }
         Ok(sum)
     }
-}
-
-/// `utime` and `stime`, the fields 14 and 15 (proc_pid_stat(5)); the name before them may hold anything.
-fn cpu_of(stat: &str) -> Option<Duration> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let ticks: u32 = fields.next()?.parse::<u32>().ok()?.checked_add(fields.next()?.parse().ok()?)?;
-    Some(TICK * ticks)
 }
 
 fn resident_of(status: &str) -> Option<u64> {
@@ -53,18 +45,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_found_behind_any_name() {
-        let stat =
-            "7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 99 1000 10 18446744073709551615";
-        assert_eq!(cpu_of(stat), Some(Duration::from_secs(3)));
-        assert_eq!(cpu_of("7 (a) S 1"), None);
+    fn memory_is_found_among_the_rest() {
         assert_eq!(resident_of("Name:\ta\nVmRSS:\t   2048 kB\n"), Some(2_048));
+        assert_eq!(resident_of("Name:\ta\n"), None);
     }
 
     #[test]
-    fn this_process_can_be_read() {
+    fn this_process_can_be_read_finer_than_the_ticks_of_the_kernel() {
         let usage = ProcessUsage::read(&[std::process::id()]).expect("this process");
-        assert!(usage.resident_kib > 0);
+        assert!(!usage.cpu.subsec_nanos().is_multiple_of(10_000_000) && usage.resident_kib > 0);
         assert!(ProcessUsage::read(&[u32::MAX]).is_err());
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) picture: PictureSize,
     /// Whether there is a voice as well.
     pub(crate) voice: bool,
+    /// After so many pictures all is silent; `None` goes on for ever.
+    pub(crate) pictures: Option<u64>,
     pub(crate) audio_ssrc: u32,
     pub(crate) video_ssrc: u32,
 }
@@ -67,6 +69,8 @@ pub(crate) struct Publisher {
     video: Stream,
     voice: Option<Stream>,
     picture: Picture,
+    /// Pictures that have begun.
+    begun: u64,
     key_frame_wanted: bool,
     transport_number: u16,
     next_report: Instant,
@@ -91,6 +95,7 @@ impl Publisher {
             video: stream(answer.video, VIDEO_MID, plan.video_ssrc),
             voice: voice.map(|media| stream(media, AUDIO_MID, plan.audio_ssrc)),
             picture: Picture { id: 0, is_key: false, packets: 0, length: 0, next: 0 },
+            begun: 0,
             key_frame_wanted: true,
             transport_number: 0,
             next_report: now + REPORT_INTERVAL,
@@ -111,8 +116,11 @@ impl Publisher {
 
     /// Begins the picture that is due, and reports.
     pub(crate) fn handle_timeout(&mut self, now: Moment, sealer: &mut Context, out: &mut Vec<Bytes>) {
+        let is_silent = self.plan.pictures.is_some_and(|most| self.begun >= most);
         if now.instant >= self.video.due && self.picture.next == self.picture.packets {
-            self.begin_picture();
+            if !is_silent {
+                self.begin_picture();
+            }
             self.video.due = next_due(self.video.due, FRAME_INTERVAL, now.instant);
         }
         if let Some(voice) = &mut self.voice
@@ -120,7 +128,9 @@ impl Publisher {
         {
             voice.timestamp = voice.timestamp.wrapping_add(VOICE_TICKS);
             voice.due = next_due(voice.due, VOICE_INTERVAL, now.instant);
-            out.extend(voice_packet(voice, &mut self.transport_number, sealer));
+            if !is_silent {
+                out.extend(voice_packet(voice, &mut self.transport_number, sealer));
+            }
         }
         if now.instant >= self.next_report {
             self.next_report = now.instant + REPORT_INTERVAL;
@@ -161,6 +171,7 @@ impl Publisher {
     }
 
     fn begin_picture(&mut self) {
+        self.begun += 1;
         let is_key = std::mem::take(&mut self.key_frame_wanted);
         let (packets, length) = self.budget.next_frame();
         let id = self.picture.id.wrapping_add(1) & 0x7FFF;
@@ -236,6 +247,7 @@ mod tests {
                 bitrate: 1_500_000,
                 picture: PictureSize { width: 640, height: 360 },
                 voice,
+                pictures: None,
                 audio_ssrc: 5,
                 video_ssrc: 6,
             };
@@ -292,6 +304,20 @@ mod tests {
         rig.publisher.handle_rtcp(&picture_loss(1, 6), &mut Vec::new());
         assert!(starts_key_frame(&rig.at(34).0[0]));
         assert!(!starts_key_frame(&rig.at(67).0[0]));
+    }
+
+    #[test]
+    fn one_that_falls_silent_still_reports() {
+        let mut rig = Rig::new(true);
+        rig.publisher.plan.pictures = Some(2);
+        let (mut packets, mut rest) = (0, 0);
+        for millis in 0..=2_000 {
+            let (picture, others) = rig.at(millis);
+            packets += picture.len();
+            rest += others;
+        }
+        assert!((10..=13).contains(&packets), "two pictures: {packets}");
+        assert!((4..=8).contains(&rest), "two reports of each, and a voice until then: {rest}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::connection::Role;
 use super::endpoint::Endpoint;
 use super::figures::Figures;
 use super::handshake::Identity;
+use super::load::Load;
 use super::offer::Purpose;
 use super::process_usage::ProcessUsage;
 use super::progress::Progress;
@@ -22,7 +23,6 @@ use super::publisher::{Plan, Publisher};
 use super::session::Sessions;
 use super::summary::Measured;
 use super::viewer::Viewer;
-use super::vp8::PictureSize;
 use super::worker::Worker;
 
 /// How long the publisher may take until its first packet leaves, and the last viewers until theirs comes.
@@ -33,6 +33,9 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// A server needs a moment to know what is published; after all play, it may still raise what it sends.
 const SETTLING: Duration = Duration::from_secs(1);
+
+/// Enough for a server to know what is published, before the publisher falls silent.
+const PICTURES_OF_IDLE: u64 = 15;
 
 /// Requests that end sessions at one time.
 const ENDING: usize = 16;
@@ -47,15 +50,9 @@ pub(crate) struct Room {
 pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) rooms: Vec<Room>,
-    pub(crate) viewers_per_room: usize,
-    pub(crate) bitrate: u64,
-    pub(crate) picture: PictureSize,
-    pub(crate) voice: bool,
-    pub(crate) ramp: Duration,
-    pub(crate) time: Duration,
+    pub(crate) load: Load,
+    /// Processes of the server, to tell what it costs.
     pub(crate) server_pids: Vec<u32>,
-    pub(crate) threads: u8,
-    pub(crate) open_every: u32,
 }
 
 /// Performs a scenario.
@@ -65,7 +62,7 @@ pub(crate) struct Scenario {
 pub(crate) async fn perform(scenario: Scenario) -> anyhow::Result<Measured> {
     let identity = Arc::new(Identity::new()?);
     allow_sockets();
-    let mut fleet = Fleet::start(scenario.threads)?;
+    let mut fleet = Fleet::start(scenario.load.threads)?;
     let (mut ends, mut playing) = (Vec::new(), Vec::new());
     for (number, room) in scenario.rooms.iter().enumerate() {
         let publishing = Sessions::new(room.publish_at.clone(), Arc::clone(&identity)).await?;
@@ -87,12 +84,6 @@ pub(crate) async fn perform(scenario: Scenario) -> anyhow::Result<Measured> {
     }
     fleet.end();
     measured
-}
-
-impl Scenario {
-    fn viewers(&self) -> usize {
-        self.rooms.len() * self.viewers_per_room
-    }
 }
 
 struct Fleet {
@@ -120,9 +111,10 @@ impl Fleet {
     ) -> anyhow::Result<Option<Url>> {
         let mut rng = StdRng::try_from_rng(&mut SysRng).context("draw numbers")?;
         let plan = Plan {
-            bitrate: scenario.bitrate,
-            picture: scenario.picture,
-            voice: scenario.voice,
+            bitrate: scenario.load.bitrate,
+            picture: scenario.load.picture,
+            voice: scenario.load.voice,
+            pictures: scenario.load.idle.then_some(PICTURES_OF_IDLE),
             audio_ssrc: rng.random_range(1..u32::MAX / 2),
             video_ssrc: rng.random_range(u32::MAX / 2..u32::MAX),
         };
@@ -154,10 +146,10 @@ impl Fleet {
         scenario: &Scenario,
         rooms: &[Sessions],
     ) -> anyhow::Result<Vec<(Sessions, Url)>> {
-        let (began, open_every) = (Instant::now(), scenario.open_every);
-        let (viewers, mut joining) = (scenario.viewers(), tokio::task::JoinSet::new());
+        let (began, open_every) = (Instant::now(), scenario.load.open_every);
+        let (viewers, mut joining) = (scenario.load.all_viewers(), tokio::task::JoinSet::new());
         for (number, sessions) in (0..viewers).zip(rooms.iter().cycle()) {
-            let at = began + scenario.ramp.mul_f64(number as f64 / viewers as f64);
+            let at = began + scenario.load.ramp.mul_f64(number as f64 / viewers as f64);
             let sessions = sessions.clone();
             joining.spawn(async move {
                 tokio::time::sleep_until(at.into()).await;
@@ -181,8 +173,10 @@ impl Fleet {
                 },
                 _ = look.tick() => {
                     let figures = self.figures()?;
-                    progress.show(&format!("{} of {} viewers play", figures.playing(), viewers));
-                    let is_over = figures.playing() + figures.failed as usize >= viewers;
+                    let there = if scenario.load.idle { figures.connected } else { figures.playing() };
+                    let what = if scenario.load.idle { "are connected" } else { "play" };
+                    progress.show(&format!("{there} of {viewers} viewers {what}"));
+                    let is_over = there + figures.failed as usize >= viewers;
                     if joining.is_empty() {
                         let until = *until.get_or_insert_with(|| Instant::now() + PATIENCE);
                         if is_over || Instant::now() >= until {
@@ -201,7 +195,7 @@ impl Fleet {
         let (server_first, own_first) =
             (ProcessUsage::read(&scenario.server_pids)?, ProcessUsage::read(&own)?);
         let mut progress = Progress::default();
-        while let Some(left) = scenario.time.checked_sub(began.elapsed()) {
+        while let Some(left) = scenario.load.time.checked_sub(began.elapsed()) {
             progress.show(&format!("{} s left", left.as_secs()));
             tokio::time::sleep(left.min(Duration::from_secs(1))).await;
         }
@@ -212,8 +206,9 @@ impl Fleet {
         let grown = server_last.resident_kib.saturating_sub(before.resident_kib);
         Ok(Measured {
             name: scenario.name.clone(),
-            viewers: scenario.viewers(),
-            viewers_per_room: scenario.viewers_per_room,
+            viewers: scenario.load.all_viewers(),
+            viewers_per_room: scenario.load.viewers,
+            is_idle: scenario.load.idle,
             window: last.since(&first),
             took,
             server: (!scenario.server_pids.is_empty()).then_some((used, grown)),

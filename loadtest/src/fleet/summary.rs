@@ -28,6 +28,8 @@ pub(crate) struct Measured {
     pub(crate) viewers: usize,
     /// As many of them as watch the same publisher.
     pub(crate) viewers_per_room: usize,
+    /// Whether the publishers were silent.
+    pub(crate) is_idle: bool,
     /// What was counted within the time.
     pub(crate) window: Figures,
     /// The time.
@@ -43,6 +45,12 @@ impl Measured {
     pub(crate) fn rows(&self, thresholds: Thresholds) -> Vec<Row> {
         let (window, total) = (&self.window, self.window.total());
         let seconds = self.took.as_secs_f64();
+        if self.is_idle {
+            let connected = self.row("viewers connected", window.connected as f64, "");
+            let mut rows = vec![connected.against(Target::AtLeast(self.viewers as f64))];
+            rows.extend(self.costs(seconds));
+            return rows;
+        }
         let mut rows = vec![
             self.row("viewers playing", window.playing() as f64, "")
                 .against(Target::AtLeast(self.viewers as f64)),
@@ -51,12 +59,10 @@ impl Measured {
         rows.push(self.row("packets delivered", total.received as f64, ""));
         rows.push(self.row("packets delivered per second", total.received as f64 / seconds, "1/s"));
         rows.push(self.row("bitrate of a viewer", self.viewer_mbps(), "Mbit/s"));
-        let lost = total.expected.saturating_sub(total.received);
-        let loss = self.row("packets lost", percent(lost, total.expected), "%");
+        let loss = self.row("packets lost", self.loss_percent().unwrap_or(0.0), "%");
         rows.push(against(loss, thresholds.loss_percent));
-        let published = window.published * self.viewers_per_room as u64;
         let delivered =
-            self.row("of the published picture delivered", percent(total.pictures, published), "%");
+            self.row("of the published picture delivered", self.delivered_percent().unwrap_or(0.0), "%");
         rows.push(match thresholds.delivered_percent {
             Some(least) => delivered.against(Target::AtLeast(least)),
             None => delivered,
@@ -75,20 +81,67 @@ impl Measured {
             self.row("packets opened for their latency", window.latency_us.total() as f64, "")
                 .against(Target::AtLeast(1.0)),
         );
-        rows.extend(self.costs(total.received, seconds));
+        rows.extend(self.costs(seconds));
         rows
     }
 
-    fn costs(&self, received: u64, seconds: f64) -> Vec<Row> {
-        let per_packet = |cpu: Duration| cpu.as_secs_f64() * 1e6 / received.max(1) as f64;
+    /// Of the packets that were sent to viewers, those that did not come, in percent; `None` where there were none.
+    pub(crate) fn loss_percent(&self) -> Option<f64> {
+        let total = self.window.total();
+        let lost = total.expected.saturating_sub(total.received);
+        (total.expected > 0).then(|| percent(lost, total.expected))
+    }
+
+    /// Of the packets that were published, those that came, in percent; `None` where there were none.
+    pub(crate) fn delivered_percent(&self) -> Option<f64> {
+        let published = self.window.published * self.viewers_per_room as u64;
+        (published > 0).then(|| percent(self.window.total().pictures, published))
+    }
+
+    /// What the server needed for each packet that came; `None` where no process was named, or nothing came.
+    pub(crate) fn server_us_per_packet(&self) -> Option<f64> {
+        self.server.filter(|_| self.window.total().received > 0).map(|(used, _)| self.per_packet(used.cpu))
+    }
+
+    /// Of the cores, how many the server kept busy; `None` where no process was named.
+    pub(crate) fn server_cores_busy(&self) -> Option<f64> {
+        self.server.map(|(used, _)| used.cpu.as_secs_f64() / self.took.as_secs_f64())
+    }
+
+    /// What this share of the opened packets needed at most; `None` where none was opened.
+    pub(crate) fn latency_ms(&self, share: f64) -> Option<f64> {
+        self.window.latency_us.quantile(share).map(|us| us as f64 / 1e3)
+    }
+
+    /// What all viewers but one in twenty needed from the request to the first packet; `None` where none got one.
+    pub(crate) fn setup_p95_ms(&self) -> Option<f64> {
+        self.window.setup_us.quantile(0.95).map(|us| us as f64 / 1e3)
+    }
+
+    /// How much larger the server was for each viewer, in KiB; `None` where no process was named.
+    pub(crate) fn server_kib_per_viewer(&self) -> Option<f64> {
+        self.server.map(|(_, grown_kib)| grown_kib as f64 / self.viewers.max(1) as f64)
+    }
+
+    fn per_packet(&self, cpu: Duration) -> f64 {
+        cpu.as_secs_f64() * 1e6 / self.window.total().received.max(1) as f64
+    }
+
+    fn costs(&self, seconds: f64) -> Vec<Row> {
         let mut rows = Vec::new();
-        if let Some((server, grown_kib)) = self.server {
-            rows.push(self.row("server, processor time per packet delivered", per_packet(server.cpu), "µs"));
+        let per_packet = |cpu| (!self.is_idle).then(|| self.per_packet(cpu));
+        if let Some((server, _)) = self.server {
+            let per_packet = per_packet(server.cpu);
+            rows.extend(
+                per_packet.map(|us| self.row("server, processor time per packet delivered", us, "µs")),
+            );
             rows.push(self.row("server, cores busy", server.cpu.as_secs_f64() / seconds, ""));
-            let per_viewer = grown_kib as f64 / self.viewers.max(1) as f64;
-            rows.push(self.row("server, memory grown per viewer", per_viewer, "KiB"));
         }
-        rows.push(self.row("fleet, processor time per packet", per_packet(self.own_cpu), "µs"));
+        let per_viewer = self.server_kib_per_viewer();
+        rows.extend(per_viewer.map(|kib| self.row("server, memory grown per viewer", kib, "KiB")));
+        rows.extend(
+            per_packet(self.own_cpu).map(|us| self.row("fleet, processor time per packet", us, "µs")),
+        );
         rows.push(self.row("fleet, cores busy", self.own_cpu.as_secs_f64() / seconds, ""));
         rows
     }
@@ -127,12 +180,14 @@ fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
 }
 
+/// A measurement for tests: ten viewers with a loss of 1 %.
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use super::super::viewer::Counts;
     use super::*;
 
-    fn measured() -> Measured {
+    /// One whose server needed so much time per packet.
+    pub(crate) fn measured(per_packet: Duration) -> Measured {
         let mut window = Figures { published: 1_000, ..Figures::default() };
         for viewer in 0..10 {
             let counts =
@@ -141,16 +196,26 @@ mod tests {
             window.setup_us.record(20_000);
         }
         (0..100).for_each(|_| window.latency_us.record(1_500));
-        let usage = ProcessUsage { cpu: Duration::from_millis(99), resident_kib: 9_999 };
+        let usage = ProcessUsage { cpu: per_packet * 9_900, resident_kib: 9_999 };
         Measured {
             name: "a server".to_owned(),
             viewers: 10,
             viewers_per_room: 10,
+            is_idle: false,
             window,
             took: Duration::from_secs(10),
             server: Some((usage, 1_000)),
             own_cpu: Duration::from_millis(50),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured() -> Measured {
+        testing::measured(Duration::from_micros(10))
     }
 
     fn value(rows: &[Row], what: &str) -> f64 {
@@ -195,6 +260,17 @@ mod tests {
         assert_eq!(missed(1.0, 2.0), 0);
         assert_eq!(missed(0.5, 2.0), 1);
         assert_eq!(missed(0.5, 1.0), 2);
+    }
+
+    #[test]
+    fn viewers_that_only_wait_need_no_packet() {
+        let window = |connected| Figures { connected, ..Figures::default() };
+        let rows = |connected| {
+            Measured { is_idle: true, window: window(connected), ..measured() }.rows(Thresholds::default())
+        };
+        assert!((value(&rows(10), "server, memory grown per viewer") - 100.0).abs() < 1e-6);
+        assert!(rows(10).iter().all(|row| row.met != Some(false) && !row.what.contains("per packet")));
+        assert_eq!(rows(9).iter().filter(|row| row.met == Some(false)).count(), 1);
     }
 
     #[test]

@@ -185,6 +185,7 @@ impl Turning {
                     figures.resent += publisher.resent;
                 }
                 Role::Play(viewer) => {
+                    figures.connected += usize::from(session.connection.is_open());
                     figures.by_viewer.insert(session.number, viewer.counts());
                 }
             }
