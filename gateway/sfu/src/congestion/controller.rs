@@ -36,6 +36,8 @@ pub struct CongestionController {
     groups: ArrivalGroups,
     trend: TrendDetector,
     queue: QueueDelay,
+    /// Too long a queue stands for a probe. It is asked for with every packet, and changes with feedback.
+    is_queue_busy: bool,
     collapse: CollapseDetector,
     drain: Option<QueueDrain>,
     round_trip: RoundTrip,
@@ -85,6 +87,7 @@ impl CongestionController {
             groups: ArrivalGroups::default(),
             trend: TrendDetector::default(),
             queue: QueueDelay::default(),
+            is_queue_busy: false,
             collapse: CollapseDetector::default(),
             drain: None,
             round_trip: RoundTrip::default(),
@@ -140,6 +143,7 @@ impl CongestionController {
             self.round_trip.push(now.saturating_sub(newest_sent));
             self.control_rate(now, newest_sent, &digest);
         }
+        self.is_queue_busy = self.queue.standing() > BUSY_QUEUE;
         self.conclude_probe(now);
     }
 
@@ -192,6 +196,7 @@ impl CongestionController {
         self.silence = Silence::None;
         self.watch.restart(now);
         self.queue = QueueDelay::default();
+        self.is_queue_busy = false;
         self.round_trip = RoundTrip::default();
         self.start_over(now);
     }
@@ -465,15 +470,13 @@ impl CongestionController {
     }
 
     fn probe_view(&self) -> ProbeView {
-        let link =
-            if self.silence != Silence::None || self.rate.is_draining() || self.queue.standing() > BUSY_QUEUE
-            {
-                ProbeLink::Busy
-            } else if self.watch.has_heard() {
-                ProbeLink::Free
-            } else {
-                ProbeLink::Unheard
-            };
+        let link = if self.silence != Silence::None || self.rate.is_draining() || self.is_queue_busy {
+            ProbeLink::Busy
+        } else if self.watch.has_heard() {
+            ProbeLink::Free
+        } else {
+            ProbeLink::Unheard
+        };
         ProbeView {
             target: self.rate.target(),
             demand: self.demand,

@@ -29,12 +29,21 @@ pub(crate) struct LiteAgent {
     remote_ufrag: String,
     started_at: Instant,
     validated: Vec<Validated>,
+    /// When the last authentic check came.
+    checked_at: Option<Instant>,
     selected: Option<SocketAddr>,
 }
 
 impl LiteAgent {
     pub(crate) fn new(now: Instant, credentials: IceCredentials, remote_ufrag: String) -> Self {
-        Self { credentials, remote_ufrag, started_at: now, validated: Vec::new(), selected: None }
+        Self {
+            credentials,
+            remote_ufrag,
+            started_at: now,
+            validated: Vec::new(),
+            checked_at: None,
+            selected: None,
+        }
     }
 
     /// A new generation (RFC 8445 §9). Media goes on to the old address until the first new check.
@@ -64,6 +73,7 @@ impl LiteAgent {
         address: SocketAddr,
         nominated: bool,
     ) -> (Selection, Option<SocketAddr>) {
+        self.checked_at = Some(now);
         let evicted = self.validate(now, address);
         // The first address that works is taken at once; after that the controlling side decides.
         if self.selected.is_none() || nominated && self.selected != Some(address) {
@@ -100,7 +110,7 @@ impl LiteAgent {
 
     /// When the participant is lost, if no further check arrives.
     pub(crate) fn expires_at(&self) -> Instant {
-        match self.validated.iter().map(|known| known.checked_at).max() {
+        match self.checked_at {
             Some(checked_at) => checked_at + CONSENT_TIMEOUT,
             None => self.started_at + ICE_TIMEOUT,
         }

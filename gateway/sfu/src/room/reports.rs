@@ -40,6 +40,9 @@ impl Room {
         slab: &mut BurstSlab,
         premises: &mut Premises,
     ) -> bool {
+        if !self.has_feedback(now, index) {
+            return true;
+        }
         // Each of these is one datagram, and none is due again at once.
         let writers: [Writer; 5] = [
             Self::write_arrivals,
@@ -67,6 +70,15 @@ impl Room {
             participant.report_at = Some(now + INTERVAL);
         }
         true
+    }
+
+    /// Whether anything may be due. To those who only watch it is once a second, among many turns.
+    fn has_feedback(&self, now: Instant, index: ParticipantIndex) -> bool {
+        self.participants[index.0].as_ref().is_some_and(|participant| {
+            participant.report_at.is_some_and(|due| due <= now)
+                || participant.arrivals.poll_timeout().is_some_and(|due| due <= now)
+                || participant.published().next().is_some()
+        })
     }
 
     fn seal_rtcp(&mut self, index: ParticipantIndex, out: &mut Vec<u8>, start: usize) -> bool {
