@@ -57,6 +57,7 @@ const STORIES = [
   { name: "pair", people: [DOCTOR], joins: true, speaker: 0 },
   { name: "three", people: group(2), joins: true, speaker: 1 },
   { name: "eight", people: group(7), joins: true, speaker: 1, ownClass: "wifi" },
+  { name: "lecture", role: "clinician", ownClass: "wired", people: group(2), unlistedViewers: 212, joins: true },
   { name: "reconnecting", people: [DOCTOR], joins: true, act: (page) => page.evaluate(() => window.mockGateway.cut()) },
   {
     name: "medialost",
@@ -221,6 +222,7 @@ async function tell(browser, origin, story, view, lang, dark) {
     speaker: story.speaker,
     why: story.why,
     refuse: story.refuse,
+    unlistedViewers: story.unlistedViewers,
     people: story.people.map((person, index) => ({ ...person, name: words.people[index] })),
   };
   await page.addInitScript((value) => {
