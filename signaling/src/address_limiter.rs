@@ -55,6 +55,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limits::{RESOURCE_REQUEST_BURST, RESOURCE_REQUEST_RATE};
 
     const RATE: Rate = Rate { per_second: 1.0, burst: 2.0 };
 
@@ -72,6 +73,20 @@ mod tests {
             assert_eq!(limiter.take(address("192.0.2.1"), now), granted, "{millis}");
         }
         assert!(limiter.take(address("192.0.2.2"), start), "another address has its own");
+    }
+
+    /// Two thousand begin to watch within a minute, each with three candidates, and half of them end in the same moment.
+    #[test]
+    fn a_lecture_hall_behind_one_address_gets_in() {
+        let rate = Rate { per_second: RESOURCE_REQUEST_RATE, burst: RESOURCE_REQUEST_BURST };
+        let (mut limiter, start) = (AddressLimiter::new(rate), Instant::now());
+        for viewer in 0..2_000 {
+            let now = start + viewer * Duration::from_millis(30);
+            assert!((0..4).all(|_| limiter.take(address("192.0.2.1"), now)), "viewer {viewer}");
+        }
+        let end = start + Duration::from_secs(70);
+        assert!((0..1_000).all(|_| limiter.take(address("192.0.2.1"), end)), "all of them end");
+        assert!(!limiter.take(address("192.0.2.1"), end), "a limit all the same");
     }
 
     #[test]
