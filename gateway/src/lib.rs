@@ -6,6 +6,7 @@ pub mod config;
 pub mod config_source;
 pub mod config_text;
 pub mod demo;
+pub mod descriptor_limit;
 mod event_outbox;
 pub mod gateway;
 pub mod human_units;

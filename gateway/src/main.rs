@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gateway::config::Config;
+use gateway::descriptor_limit::raise_descriptor_limit;
 use gateway::gateway::Gateway;
 use gateway::{config_source, config_text, demo, log_output, metrics};
 use tokio::signal::unix::{SignalKind, signal};
@@ -71,6 +72,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 async fn serve(mut config: Config, with_demo: bool) -> Result<(), Box<dyn Error>> {
     // Taken first, so that a signal during the start is not lost.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    match raise_descriptor_limit() {
+        Ok(most) => tracing::debug!(most, "descriptors"),
+        Err(error) => tracing::warn!(%error, "the limit of open files and sockets stays as it is"),
+    }
     let drawn = (with_demo && config.http.api_key.is_none()).then(demo::draw_api_key);
     config.http.api_key = config.http.api_key.or_else(|| drawn.clone());
     let api_key = config.http.api_key.clone();
