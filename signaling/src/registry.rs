@@ -6,6 +6,7 @@ mod media_reports;
 mod requests;
 #[cfg(test)]
 mod stories;
+mod telling;
 mod viewing;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -17,9 +18,7 @@ use protocol::ice_server::IceServer;
 use protocol::id::{ConsultId, ParticipantId, RoomId, SessionId};
 use protocol::media_message::{MediaAction, MediaCommand, NegotiationId};
 use protocol::quality::HdMode;
-use protocol::server_message::{
-    EndReason, ErrorCode, Event, Response, ResponseEnvelope, ServerMessage, Welcome,
-};
+use protocol::server_message::{EndReason, ErrorCode, Event, Response, ServerMessage, Welcome};
 use protocol::track::{Role, Track};
 use protocol::video_codec::CodecPreference;
 use rand::RngExt;
@@ -29,7 +28,6 @@ use crate::close_reason::CloseReason;
 use crate::constant_time;
 use crate::consult::{Admission, ClientKind};
 use crate::limits::{ENDED_MEMORY, HELLO_TIMEOUT, MAX_ENDED_MEMORY, MAX_SESSIONS, RESUME_WINDOW};
-use crate::message_type::error_text;
 use crate::room::Room;
 use crate::sample::{AuthFailure, Limit, Sample};
 use crate::session::{ConnectionId, Link, Session};
@@ -447,62 +445,6 @@ impl Registry {
             self.tell_room(id, participant, &Event::ParticipantLeft { participant });
         }
         self.count_viewers(now, id);
-    }
-
-    /// Tells the room how a participant looks from here on.
-    fn tell_others_of(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let (room, participant) = (session.room(), session.participant());
-        if self.rooms.get(&room).is_some_and(|room| room.lists(participant))
-            && let Some(seen) = session.as_seen()
-        {
-            self.tell_room(room, participant, &Event::ParticipantChanged(seen));
-        }
-    }
-
-    /// Tells the people in a room, but one. Of all that happens, only the end of what they play concerns viewers.
-    fn tell_room(&mut self, room: RoomId, except: ParticipantId, event: &Event) {
-        let Some(room) = self.rooms.get(&room) else { return };
-        let people = room.people.iter().filter(|(member, _)| *member != except).map(|(_, session)| *session);
-        let mut listeners: Vec<_> = people.collect();
-        if let Event::TrackUnpublished { .. } = event {
-            listeners.extend(room.viewers.sessions());
-        }
-        for session in listeners {
-            self.tell(session, event.clone());
-        }
-    }
-
-    /// Sends an event where the client has a use for it and is there.
-    fn tell(&mut self, id: SessionId, event: Event) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(envelope) = session.envelope(event) else { return };
-        if let Some(connection) = session.connection() {
-            self.send(connection, ServerMessage::Event(envelope));
-        }
-    }
-
-    fn respond(&mut self, connection: ConnectionId, request: u32, response: Response) {
-        self.send(connection, ServerMessage::Response(ResponseEnvelope { id: request, response }));
-    }
-
-    fn refuse(&mut self, connection: ConnectionId, request: u32, code: ErrorCode) {
-        self.refuse_because(connection, request, code, error_text(code));
-    }
-
-    fn refuse_because(&mut self, connection: ConnectionId, request: u32, code: ErrorCode, why: &str) {
-        self.count(Sample::Error(code));
-        self.respond(connection, request, Response::Error { code, message: why.to_owned() });
-    }
-
-    fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
-        self.outputs.push_back(Output::Send { connection, message });
-    }
-
-    /// Closes a connection; what it says from here on is void.
-    fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
-        self.session_by_connection.remove(&connection);
-        self.outputs.push_back(Output::Close { connection, reason });
     }
 
     fn command(&mut self, room: RoomId, participant: ParticipantId, action: MediaAction) {
