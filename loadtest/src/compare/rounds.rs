@@ -60,7 +60,11 @@ pub(crate) async fn interleave(
                 load: load.clone(),
                 server_pids: contender.pids.clone(),
             };
-            all.push(perform(scenario).await?);
+            let measured = perform(scenario).await?;
+            if let Some(failure) = measured.window.failures.first() {
+                eprintln!("{} sessions ended, the first: {failure}", measured.window.failed);
+            }
+            all.push(measured);
         }
     }
     Ok(Rounds { names: contenders.iter().map(|contender| contender.name.clone()).collect(), measured })

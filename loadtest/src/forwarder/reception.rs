@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, post};
+use axum::serve::ListenerExt as _;
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
 
@@ -75,7 +76,11 @@ impl Reception {
             .route("/whep/{room}/{number}", delete(end))
             .with_state(self);
         runtime.block_on(async {
-            axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await.context("serve HTTP")
+            // An answer that waits for an acknowledgement would show in every setup time.
+            let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
+                let _ = stream.set_nodelay(true);
+            });
+            axum::serve(listener, router).await.context("serve HTTP")
         })
     }
 
