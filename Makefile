@@ -82,8 +82,11 @@ lab: binaries browser-client ## Adaptation measured: virtual time, then real bro
 	cargo run --release -p lab -- --document
 	node loadtest/browser/scenarios/lab.mjs $(SCENARIOS)
 
-bench: build-packages ## Cost per forwarded packet
+# The fleet's part takes 10 minutes; FLEET=--quick takes 2 and tells less.
+bench: build-packages web ## Cost per forwarded packet, then of a fleet on a gateway and on a bare forwarder (FLEET=--quick)
 	cargo bench -p gateway --bench egress
+	cargo build --release -p gateway -p loadtest
+	target/release/loadtest bench $(FLEET)
 
 allocation: build-packages ## How good and how quick allocation is, and how right network classes are
 	cargo bench -p sfu --bench allocation

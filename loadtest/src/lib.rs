@@ -1,5 +1,6 @@
 //! Fleets, link emulation and reports. It sees only what a browser would see: no crate that it measures is linked.
 
+pub mod bench;
 pub mod call;
 pub mod compare;
 pub mod fleet;

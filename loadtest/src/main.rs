@@ -1,7 +1,7 @@
 //! The command line of the load tester.
 
 use clap::{Parser, Subcommand};
-use loadtest::{call, compare, fleet, forwarder, garbage, net, plot, results};
+use loadtest::{bench, call, compare, fleet, forwarder, garbage, net, plot, results};
 
 /// Measures the gateway from outside: emulated links, synthetic participants, results and pictures.
 #[derive(Parser)]
@@ -13,6 +13,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measures our gateway against the bare forwarder, and what it costs per packet, viewer and core.
+    Bench(bench::Args),
     /// Takes part in consults as synthetic participants.
     Call(call::Args),
     /// Measures several servers under the same load, in turn, and prints how they compare.
@@ -37,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Fleet(args) => fleet::run(&args),

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use plotters::coord::ranged1d::ValueFormatter;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use serde_json::Value;
 
@@ -44,6 +46,16 @@ pub struct Line {
     pub name: String,
     /// Its points.
     pub points: Vec<(f64, f64)>,
+}
+
+/// How the horizontal axis grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Axis {
+    /// By equal steps.
+    #[default]
+    Linear,
+    /// By equal factors; points at or below zero are left out.
+    Logarithmic,
 }
 
 impl TimeSeries {
@@ -123,13 +135,22 @@ impl TimeSeries {
         Ok(self)
     }
 
-    /// Draws it.
+    /// Draws it over an axis of equal steps.
     ///
     /// # Errors
     /// Where there is nothing to draw, or more than a picture holds.
     pub fn draw(&self, title: &str) -> anyhow::Result<String> {
+        self.draw_on(title, Axis::Linear)
+    }
+
+    /// Draws it over either axis.
+    ///
+    /// # Errors
+    /// Where there is nothing to draw, or more than a picture holds.
+    pub fn draw_on(&self, title: &str, axis: Axis) -> anyhow::Result<String> {
         ensure!(self.lines.len() <= MAX_SERIES, "more than {MAX_SERIES} series: select some");
-        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let is_drawn = |point: &&(f64, f64)| axis == Axis::Linear || point.0 > 0.0;
+        let points = || self.lines.iter().flat_map(|line| &line.points).filter(is_drawn);
         let (Some(first), Some(last)) = (
             points().map(|point| point.0).min_by(f64::total_cmp),
             points().map(|point| point.0).max_by(f64::total_cmp),
@@ -145,12 +166,27 @@ impl TimeSeries {
         let mut svg = String::new();
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&area)
-            .caption(title, ("sans-serif", 18))
-            .margin(12)
-            .x_label_area_size(36)
-            .y_label_area_size(64)
-            .build_cartesian_2d(first..last, bottom..top)?;
+        let mut chart = ChartBuilder::on(&area);
+        chart.caption(title, ("sans-serif", 18)).margin(12).x_label_area_size(36).y_label_area_size(64);
+        match axis {
+            Axis::Linear => self.draw_lines(chart.build_cartesian_2d(first..last, bottom..top)?, axis)?,
+            Axis::Logarithmic => {
+                self.draw_lines(chart.build_cartesian_2d((first..last).log_scale(), bottom..top)?, axis)?;
+            }
+        }
+        area.present()?;
+        drop(area);
+        Ok(svg)
+    }
+
+    fn draw_lines<'a, X>(
+        &self,
+        mut chart: ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, RangedCoordf64>>,
+        axis: Axis,
+    ) -> anyhow::Result<()>
+    where
+        X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    {
         chart
             .configure_mesh()
             .light_line_style(WHITE)
@@ -158,8 +194,9 @@ impl TimeSeries {
             .label_style(("sans-serif", 13))
             .draw()?;
         for (line, colour) in self.lines.iter().zip(PALETTE) {
+            let points = line.points.iter().copied().filter(|point| axis == Axis::Linear || point.0 > 0.0);
             chart
-                .draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
                 .label(&line.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
         }
@@ -169,10 +206,7 @@ impl TimeSeries {
             .border_style(BLACK.mix(0.2))
             .label_font(("sans-serif", 13))
             .draw()?;
-        area.present()?;
-        drop(chart);
-        drop(area);
-        Ok(svg)
+        Ok(())
     }
 }
 
@@ -248,12 +282,16 @@ mod tests {
 
     #[test]
     fn a_picture_names_its_lines_and_an_empty_one_is_refused() {
-        let series =
-            TimeSeries { axis: "s".to_owned(), lines: vec![line("rate", &[(0.0, 1.0), (2.0, 3.0)])] };
-        let svg = series.draw("Rates").expect("two points");
+        let series = TimeSeries {
+            axis: "s".to_owned(),
+            lines: vec![line("rate", &[(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)])],
+        };
+        let svg = series.draw("Rates").expect("three points");
         for part in ["<svg", "Rates", "rate", "polyline", "</svg>"] {
             assert!(svg.contains(part), "{part}");
         }
+        let equal_factors = series.draw_on("Rates", Axis::Logarithmic).expect("a point above zero");
+        assert!(equal_factors.contains("polyline") && equal_factors != svg);
         assert!(TimeSeries::default().draw("").is_err());
         assert!(series.select(&["loss".to_owned()]).is_err());
     }

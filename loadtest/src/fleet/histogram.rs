@@ -46,6 +46,17 @@ impl Histogram {
         self.counts.iter().position(reached).map(upper_edge)
     }
 
+    /// Values and the share of all that does not exceed each, from the least to the most.
+    pub(crate) fn shares(&self) -> Vec<(u64, f64)> {
+        let (total, mut seen) = (self.total().max(1) as f64, 0);
+        let counted = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let point = |(bucket, count): (usize, &u64)| {
+            seen += count;
+            (upper_edge(bucket), seen as f64 / total)
+        };
+        counted.map(point).collect()
+    }
+
     /// What was counted since an earlier state of the same histogram.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let pairs = self.counts.iter().zip(&earlier.counts);
@@ -100,6 +111,14 @@ mod tests {
             assert!(value <= upper_edge(bucket), "{value}");
             assert!(bucket == 0 || value > upper_edge(bucket - 1), "{value}");
         }
+    }
+
+    #[test]
+    fn shares_grow_to_all_of_it() {
+        let mut histogram = Histogram::default();
+        [3, 3, 3, 40].into_iter().for_each(|value| histogram.record(value));
+        assert_eq!(histogram.shares(), [(3, 0.75), (40, 1.0)]);
+        assert!(Histogram::default().shares().is_empty());
     }
 
     #[test]
