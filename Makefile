@@ -8,10 +8,10 @@ TEST_PACKAGES := chromium ffmpeg firefox-esr fonts-liberation fonts-noto-cjk gir
 
 export TVG_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser clients check sim lab bench allocation consult docs
+.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser clients check sim lab bench heap allocation consult docs
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # Installs those of the named Debian packages that are missing.
 define install
@@ -87,6 +87,9 @@ bench: build-packages web ## Cost per forwarded packet, then of a fleet on a gat
 	cargo bench -p gateway --bench egress
 	cargo build --release -p gateway -p loadtest
 	target/release/loadtest bench $(FLEET)
+
+heap: build-packages ## What the forwarding path asks of the heap, and who asks
+	cargo test --workspace --test heap -- --nocapture --test-threads=1
 
 allocation: build-packages ## How good and how quick allocation is, and how right network classes are
 	cargo bench -p sfu --bench allocation

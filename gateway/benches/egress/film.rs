@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use rtc_rtp::Packet;
 
-use crate::wire::{MID_ID, TRANSPORT_CC_ID, VIDEO_CLOCK, VP8, packet, set_extension};
+use super::wire::{MID_ID, TRANSPORT_CC_ID, VIDEO_CLOCK, VP8, packet, set_extension};
 
 /// The media description that carries it.
 pub(crate) const CAMERA_MID: &str = "0";
