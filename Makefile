@@ -4,11 +4,11 @@ SHELL := /bin/bash -euo pipefail
 BUILD_PACKAGES := build-essential cmake pkg-config
 TEST_PACKAGES := chromium ffmpeg firefox-esr fonts-liberation fonts-noto-cjk gir1.2-gst-plugins-bad-1.0 \
 	gstreamer1.0-nice gstreamer1.0-plugins-bad gstreamer1.0-plugins-base gstreamer1.0-plugins-good iproute2 prometheus \
-	python3-gi python3-venv
+	python3-gi python3-venv valgrind
 
 export TVG_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser clients check sim lab bench heap allocation consult docs
+.PHONY: help build-packages packages web binaries browser-client run test test-web test-rust test-browser clients check sim lab bench instructions heap allocation consult docs
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,11 @@ bench: build-packages web ## Cost per forwarded packet, then of a fleet on a gat
 	cargo bench -p gateway --bench egress
 	cargo build --release -p gateway -p loadtest
 	target/release/loadtest bench $(FLEET)
+
+# UPDATE_BASELINE=1 takes what is counted for the new baseline.
+instructions: ## Instructions per forwarded packet, against the baseline
+	$(call install,$(BUILD_PACKAGES) valgrind)
+	cargo test --workspace --test instructions -- --nocapture --test-threads=1 no_more
 
 heap: build-packages ## What the forwarding path asks of the heap, and who asks
 	cargo test --workspace --test heap -- --nocapture --test-threads=1
