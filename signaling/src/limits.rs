@@ -79,6 +79,9 @@ pub(crate) const MAX_IDEMPOTENCY_KEY: usize = 128;
 /// A WebSocket message: an offer of 24 media descriptions is under half of it.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
+/// What a connection is read by at a time: most messages are smaller, and every connection holds as much.
+pub(crate) const READ_BUFFER: usize = 4 * 1024;
+
 /// Messages of one connection per second, and at once: a page that joins sends about ten.
 pub(crate) const MESSAGE_RATE: f64 = 20.0;
 /// See [`MESSAGE_RATE`].

@@ -18,7 +18,7 @@ use crate::constant_time;
 use crate::consults_api;
 use crate::decisions_api;
 use crate::front::{Front, Pass};
-use crate::limits::{MAX_MESSAGE_BYTES, MISS_DELAY};
+use crate::limits::{MAX_MESSAGE_BYTES, MISS_DELAY, READ_BUFFER};
 use crate::page::{is_page_path, page};
 use crate::problem::{Problem, ProblemCode};
 use crate::sample::{AuthFailure, Limit, Route, Sample};
@@ -76,12 +76,11 @@ async fn session(
         return Err(ProblemCode::OriginRefused.because("this origin may not open a session"));
     }
     let upgrade = upgrade.map_err(|_| ProblemCode::UpgradeRequired.because("this is a WebSocket"))?;
-    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(
-        move |socket| async move {
-            serve_socket(front, socket, address).await;
-            drop(slot);
-        },
-    ))
+    let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    Ok(upgrade.read_buffer_size(READ_BUFFER).on_upgrade(move |socket| async move {
+        serve_socket(front, socket, address).await;
+        drop(slot);
+    }))
 }
 
 async fn method_not_allowed() -> Problem {
