@@ -28,6 +28,9 @@ pub(crate) struct Load {
     /// Publish a voice as well, 50 packets of 80 bytes a second.
     #[arg(long)]
     pub(crate) voice: bool,
+    /// Spread the packets of a frame over its time, as a sender that paces does, instead of sending them at once.
+    #[arg(long)]
+    pub(crate) spread: bool,
     /// Publishers fall silent before viewers come: what those cost that only wait.
     #[arg(long)]
     pub(crate) idle: bool,
@@ -54,6 +57,7 @@ impl Load {
             bitrate: 1_500_000,
             picture: PictureSize { width: 640, height: 360 },
             voice: false,
+            spread: false,
             idle: false,
             ramp,
             time,
@@ -82,13 +86,14 @@ impl Load {
     pub(crate) fn options(&self) -> String {
         let flag = |is_set, name| if is_set { name } else { "" };
         format!(
-            "--rooms {} --viewers {} --bitrate {} --ramp {}s --time {}s{}{}",
+            "--rooms {} --viewers {} --bitrate {} --ramp {}s --time {}s{}{}{}",
             self.rooms,
             self.viewers,
             self.bitrate,
             self.ramp.as_secs_f64(),
             self.time.as_secs_f64(),
             flag(self.voice, " --voice"),
+            flag(self.spread, " --spread"),
             flag(self.idle, " --idle"),
         )
     }

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) picture: PictureSize,
     /// Whether there is a voice as well.
     pub(crate) voice: bool,
+    /// Whether the packets of a picture leave one by one over its time.
+    pub(crate) spread: bool,
     /// After so many pictures all is silent; `None` goes on for ever.
     pub(crate) pictures: Option<u64>,
     pub(crate) audio_ssrc: u32,
@@ -60,6 +62,7 @@ struct Picture {
     packets: usize,
     length: usize,
     next: usize,
+    began: Instant,
 }
 
 /// A source of media.
@@ -94,7 +97,7 @@ impl Publisher {
             budget: FrameBudget::new(plan.bitrate),
             video: stream(answer.video, VIDEO_MID, plan.video_ssrc),
             voice: voice.map(|media| stream(media, AUDIO_MID, plan.audio_ssrc)),
-            picture: Picture { id: 0, is_key: false, packets: 0, length: 0, next: 0 },
+            picture: Picture { id: 0, is_key: false, packets: 0, length: 0, next: 0, began: now },
             begun: 0,
             key_frame_wanted: true,
             transport_number: 0,
@@ -119,7 +122,7 @@ impl Publisher {
         let is_silent = self.plan.pictures.is_some_and(|most| self.begun >= most);
         if now.instant >= self.video.due && self.picture.next == self.picture.packets {
             if !is_silent {
-                self.begin_picture();
+                self.begin_picture(now.instant);
             }
             self.video.due = next_due(self.video.due, FRAME_INTERVAL, now.instant);
         }
@@ -144,13 +147,22 @@ impl Publisher {
     /// When to come back.
     pub(crate) fn poll_timeout(&self) -> Instant {
         let voice = self.voice.as_ref().map_or(self.next_report, |voice| voice.due);
-        self.video.due.min(self.next_report).min(voice)
+        let rest = self.rest_due().unwrap_or(self.video.due);
+        self.video.due.min(rest).min(self.next_report).min(voice)
+    }
+
+    /// When the next packet of the picture may leave, where they leave one by one.
+    fn rest_due(&self) -> Option<Instant> {
+        let Picture { packets, next, began, .. } = self.picture;
+        let share = FRAME_INTERVAL * u32::try_from(next).ok()? / u32::try_from(packets).ok()?.max(1);
+        (self.plan.spread && next < packets).then(|| began + share)
     }
 
     /// The next packet of the picture, one at a time so that each bears the time of its own.
     pub(crate) fn next_packet(&mut self, now: Moment, sealer: &mut Context) -> Option<Bytes> {
+        let is_early = self.rest_due().is_some_and(|due| due > now.instant);
         let picture = &mut self.picture;
-        if picture.next == picture.packets {
+        if picture.next == picture.packets || is_early {
             return None;
         }
         let place = Place { picture: picture.id, is_key: picture.is_key, is_first: picture.next == 0 };
@@ -170,12 +182,12 @@ impl Publisher {
         Some(sealed)
     }
 
-    fn begin_picture(&mut self) {
+    fn begin_picture(&mut self, now: Instant) {
         self.begun += 1;
         let is_key = std::mem::take(&mut self.key_frame_wanted);
         let (packets, length) = self.budget.next_frame();
         let id = self.picture.id.wrapping_add(1) & 0x7FFF;
-        self.picture = Picture { id, is_key, packets, length, next: 0 };
+        self.picture = Picture { id, is_key, packets, length, next: 0, began: now };
         self.video.timestamp = self.video.timestamp.wrapping_add(FRAME_TICKS);
     }
 }
@@ -241,12 +253,17 @@ mod tests {
 
     impl Rig {
         fn new(voice: bool) -> Self {
+            Self::publishing(voice, false)
+        }
+
+        fn publishing(voice: bool, spread: bool) -> Self {
             let answer = answer(Media { payload_type: 96, mid_extension: Some(4), transport_cc: Some(3) });
             let clock = Clock::new();
             let plan = Plan {
                 bitrate: 1_500_000,
                 picture: PictureSize { width: 640, height: 360 },
                 voice,
+                spread,
                 pictures: None,
                 audio_ssrc: 5,
                 video_ssrc: 6,
@@ -274,6 +291,18 @@ mod tests {
     fn starts_key_frame(packet: &[u8]) -> bool {
         let at = packet.windows(3).position(|window| window == [0x9D, 0x01, 0x2A]);
         at.is_some_and(|at| at < 40)
+    }
+
+    #[test]
+    fn packets_of_a_picture_leave_at_once_or_one_by_one() {
+        let counts = |spread| {
+            let mut rig = Rig::publishing(false, spread);
+            (0..33).map(|millis| rig.at(millis).0.len()).filter(|count| *count > 0).collect::<Vec<_>>()
+        };
+        let (at_once, spread) = (counts(false), counts(true));
+        assert_eq!(at_once.len(), 1);
+        assert!(at_once[0] >= 5);
+        assert_eq!(spread, vec![1; at_once[0]]);
     }
 
     #[test]

@@ -114,6 +114,7 @@ impl Fleet {
             bitrate: scenario.load.bitrate,
             picture: scenario.load.picture,
             voice: scenario.load.voice,
+            spread: scenario.load.spread,
             pictures: scenario.load.idle.then_some(PICTURES_OF_IDLE),
             audio_ssrc: rng.random_range(1..u32::MAX / 2),
             video_ssrc: rng.random_range(u32::MAX / 2..u32::MAX),
