@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use protocol::id::{ParticipantId, RoomId, SessionId, TrackId};
+use protocol::media_message::Offer;
 use protocol::network_class::{NetworkClass, NetworkReport};
 use protocol::server_message::{Event, EventEnvelope, Participant};
 
@@ -35,6 +36,8 @@ pub(crate) struct Session {
     early_reports: Vec<NetworkReport>,
     /// Tracks that answers have named, published yet or not.
     own_tracks: Vec<TrackId>,
+    /// What a client of plain HTTP asked to play, once it did.
+    plays: Option<Vec<TrackId>>,
 }
 
 /// Whether the client can be reached.
@@ -83,6 +86,7 @@ impl Session {
             watches_decisions: false,
             early_reports: Vec::new(),
             own_tracks: Vec::new(),
+            plays: None,
         }
     }
 
@@ -135,9 +139,23 @@ impl Session {
         match self.admission.client {
             ClientKind::Page => Some(self.log.push(event)),
             // It can be told nothing over plain HTTP, but it ends with what it plays.
-            ClientKind::Resource => matches!(event, Event::TrackUnpublished { .. })
-                .then_some(EventEnvelope { sequence: 0, event }),
+            ClientKind::Resource => {
+                let concerns = matches!(event, Event::TrackUnpublished { track } if self.may_play(track));
+                concerns.then_some(EventEnvelope { sequence: 0, event })
+            }
         }
+    }
+
+    /// Notes what a client plays from here on; a page is told of every track anyway.
+    pub(crate) fn note_offer(&mut self, offer: &Offer) {
+        if self.admission.client == ClientKind::Resource {
+            self.plays = Some(offer.subscriptions.iter().map(|line| line.track).collect());
+        }
+    }
+
+    /// Whether it plays a track, or may be about to.
+    fn may_play(&self, track: TrackId) -> bool {
+        self.plays.as_ref().is_none_or(|plays| plays.contains(&track))
     }
 
     /// The events that a client has missed which has seen those up to `last_sequence`.

@@ -166,6 +166,7 @@ impl Registry {
             return Err(ErrorCode::RateLimited);
         }
         session.open_negotiations += 1;
+        session.note_offer(&offer);
         let (room, participant) = (session.room(), session.participant());
         self.last_negotiation += 1;
         let negotiation = NegotiationId(self.last_negotiation);

@@ -1,5 +1,7 @@
 //! Stories of those who only watch, few and many.
 
+use protocol::media_message::SubscribedMid;
+
 use super::*;
 use crate::limits::{MAX_LISTED_VIEWERS, VIEWERS_INTERVAL};
 
@@ -76,7 +78,8 @@ fn watching(number: usize) -> ParticipantId {
 }
 
 fn offer_to_play() -> ClientMessage {
-    ClientMessage::Offer(Offer { sdp: "v=0".to_owned(), tracks: Vec::new(), subscriptions: Vec::new() })
+    let subscriptions = vec![SubscribedMid { mid: "0".to_owned(), track: CAMERA }];
+    ClientMessage::Offer(Offer { sdp: "v=0".to_owned(), tracks: Vec::new(), subscriptions })
 }
 
 #[test]
@@ -127,6 +130,9 @@ fn a_viewer_hears_of_nothing_but_the_end_of_what_it_plays() {
     story.forgets().media(MediaReport::ActiveSpeaker { participant: Some(participant(PATIENT)) });
     story.media(MediaReport::Quality { participant: watching(1), pairs: Vec::new() });
     story.media(MediaReport::TrackMuted(camera(true))).drops(PATIENT).hears(client, &[]);
+    let screen = Track { id: TrackId::from_bits(78), source: TrackSource::Screen, ..camera(false) };
+    story.media(MediaReport::TrackPublished(screen)).media(MediaReport::TrackUnpublished(screen));
+    story.hears(client, &[]);
     story.media(MediaReport::TrackUnpublished(camera(true))).hears(client, &["track_unpublished"]);
     story.forgets().drops(client);
     assert!(
@@ -147,7 +153,9 @@ fn a_lecture_costs_no_more_per_viewer_than_a_consult() {
     story.after(VIEWERS_INTERVAL);
     let speaker = MediaReport::ActiveSpeaker { participant: Some(participant(PATIENT)) };
     let class = MediaReport::NetworkClass { participant: watching(MANY - 1), class: NetworkClass::FourG };
-    for report in [speaker, class, MediaReport::TrackMuted(camera(true))] {
+    let screen = Track { id: TrackId::from_bits(78), source: TrackSource::Screen, ..camera(false) };
+    let (begins, ends) = (MediaReport::TrackPublished(screen), MediaReport::TrackUnpublished(screen));
+    for report in [speaker, class, MediaReport::TrackMuted(camera(true)), begins, ends] {
         let told = story.outputs_of(|story| story.media(report));
         assert!(told <= 3, "{told} outputs for one report");
     }
