@@ -28,6 +28,9 @@ const PALETTE: [RGBColor; MAX_SERIES] = [
     RGBColor(0, 0, 0),
 ];
 
+/// A line of no more has its points marked: a single one would not be seen, and of a few it is said where they are.
+const FEW_POINTS: usize = 12;
+
 const SIZE: (u32, u32) = (960, 420);
 
 /// Values over one axis, by the name of the series.
@@ -195,13 +198,23 @@ impl TimeSeries {
             .draw()?;
         for (line, colour) in self.lines.iter().zip(PALETTE) {
             let points = line.points.iter().copied().filter(|point| axis == Axis::Linear || point.0 > 0.0);
+            let points: Vec<_> = points.collect();
+            if points.len() <= FEW_POINTS {
+                chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
+            }
             chart
                 .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
                 .label(&line.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
         }
+        let labels_at = match axis {
+            Axis::Linear => SeriesLabelPosition::MiddleRight,
+            // Costs that fall and shares that grow both leave this corner free.
+            Axis::Logarithmic => SeriesLabelPosition::LowerRight,
+        };
         chart
             .configure_series_labels()
+            .position(labels_at)
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.2))
             .label_font(("sans-serif", 13))
@@ -290,6 +303,8 @@ mod tests {
         for part in ["<svg", "Rates", "rate", "polyline", "</svg>"] {
             assert!(svg.contains(part), "{part}");
         }
+        let alone = TimeSeries { axis: "s".to_owned(), lines: vec![line("rate", &[(1.0, 1.0)])] };
+        assert!(alone.draw("").expect("a point").contains("<circle"), "a single point is seen");
         let equal_factors = series.draw_on("Rates", Axis::Logarithmic).expect("a point above zero");
         assert!(equal_factors.contains("polyline") && equal_factors != svg);
         assert!(TimeSeries::default().draw("").is_err());
