@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod forwarder;
 pub mod garbage;
 pub mod net;
+pub mod plan;
 mod server_process;
 
 pub use report::{plot, results, table};

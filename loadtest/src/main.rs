@@ -1,7 +1,7 @@
 //! The command line of the load tester.
 
 use clap::{Parser, Subcommand};
-use loadtest::{bench, call, compare, fleet, forwarder, garbage, net, plot, results};
+use loadtest::{bench, call, compare, fleet, forwarder, garbage, net, plan, plot, results};
 
 /// Measures the gateway from outside: emulated links, synthetic participants, results and pictures.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Command {
     Garbage(garbage::Args),
     /// Joins network namespaces by emulated links, in real time.
     Net(net::Args),
+    /// Reckons what rooms need of a gateway's host, and how many of them one carries.
+    Plan(plan::Args),
     /// Draws a time series as SVG.
     Plot(plot::Args),
     /// Adds rows to a results file and prints it as a table.
@@ -46,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Command::Forwarder(args) => forwarder::run(&args),
         Command::Garbage(args) => garbage::run(&args),
         Command::Net(args) => net::run(args),
+        Command::Plan(args) => plan::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Result(args) => results::run(&args),
     }
