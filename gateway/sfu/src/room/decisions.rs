@@ -24,6 +24,8 @@ impl Room {
                     self.wish(&plan, premises);
                     premises.report(self.id, MediaReport::UplinkPlan { participant: publisher, plan });
                 }
+                // A player has nobody to show it to.
+                AdaptOutput::Quality { subscriber, .. } if self.is_player(subscriber) => {}
                 AdaptOutput::Quality { subscriber, pairs } => {
                     premises.report(self.id, MediaReport::Quality { participant: subscriber, pairs });
                 }
@@ -44,6 +46,11 @@ impl Room {
                 }
             }
         }
+    }
+
+    fn is_player(&self, id: ParticipantId) -> bool {
+        let seat = self.participant_index(id).and_then(|index| self.participants.get(index.0)?.as_ref());
+        seat.is_some_and(|participant| participant.is_player())
     }
 
     /// Whether the participant is one to tell of: of those on the stage of another worker, that one tells.
