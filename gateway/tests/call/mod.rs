@@ -1,5 +1,5 @@
 //! A whole call within the process, on virtual time: the media plane of one worker, one participant that sends a
-//! picture and a voice, and others that receive both. ICE, DTLS, SRTP, transport-wide feedback and the pacer are at
+//! picture and a voice, and players that receive both. ICE, DTLS, SRTP, transport-wide feedback and the pacer are at
 //! work; nothing is between the ends, so that datagrams arrive when they leave.
 //!
 //! Whoever measures hands in a [`Watch`], and every call of the media plane goes through it.
@@ -148,8 +148,8 @@ impl Call {
     fn admit(&mut self, number: usize, watch: &mut Watch<'_>) {
         let mut newcomer = Participant::new(number, self.now);
         let (id, address) = (newcomer.id, newcomer.address);
-        let role = if number == 0 { Role::Patient } else { Role::Clinician };
-        self.command(id, MediaAction::Join { role, steerable: true }, watch);
+        let (role, steerable) = if number == 0 { (Role::Patient, true) } else { (Role::Observer, false) };
+        self.command(id, MediaAction::Join { role, steerable }, watch);
         self.command(id, newcomer.offer(&self.tracks), watch);
         let (answer, tracks) = self.take_answer(watch);
         newcomer.handle_answer(self.now, &answer);

@@ -25,8 +25,8 @@ const STEADY: Duration = Duration::from_secs(5);
 /// Allocations that one act of a kind may make, on average. A deadline is the whole room's: most of it are decisions
 /// on everybody in it.
 const BOUNDS: [(Act, f64); 5] = [
-    (Act::Feedback, 12.0),
-    (Act::Timeout, 35.0),
+    (Act::Feedback, 6.5),
+    (Act::Timeout, 22.0),
     (Act::Upkeep, 0.01),
     (Act::Output, 0.0),
     (Act::Connect, 36.0),
@@ -118,8 +118,8 @@ const MORE: usize = SUBSCRIBERS - 1;
 const MOST_SITES: usize = 30;
 
 /// Bytes that one more subscriber may take: connected, and after 20 s of 1.5 Mbit/s.
-const IDLE_BOUND: usize = 76 * 1024;
-const ACTIVE_BOUND: usize = 136 * 1024;
+const IDLE_BOUND: usize = 25 * 1024;
+const ACTIVE_BOUND: usize = 64 * 1024;
 
 /// What one more subscriber takes, by the difference of two calls.
 #[expect(clippy::print_stdout, reason = "the table is what `make heap` is run for")]

@@ -12,14 +12,14 @@ use protocol::video_codec::CodecPreference;
 use sfu::adapt::{Adaptation, Downlink, DownlinkState, LayerMeasure, Publication, Uplink};
 use sfu::config::{SfuConfig, SiteProfile};
 
-/// Participants that publish a camera; the others watch.
+/// Participants that publish a camera and follow plans; the others are players.
 const CAMERAS: usize = 10;
 
 /// As long as the room's own.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Until plans, permissions and layers have settled.
-const SETTLING_TICKS: u32 = 100;
+/// Until plans and layers have settled.
+const SETTLING_TICKS: u32 = 15;
 
 const RIDS: [&str; 3] = ["low", "mid", "high"];
 
@@ -65,7 +65,9 @@ impl Decisions {
         let id = ParticipantId::from_bits(number as u128);
         let [.., high, low] = number.to_be_bytes();
         let address = IpAddr::from(Ipv4Addr::new(10, 0, high, low));
-        self.adaptation.handle_join(self.now, id, Role::Clinician);
+        let (role, steerable) =
+            if number <= CAMERAS { (Role::Clinician, true) } else { (Role::Observer, false) };
+        self.adaptation.handle_join(self.now, id, role, steerable);
         self.adaptation.handle_address(self.now, id, address);
         self.participants.push(id);
         if number <= CAMERAS {

@@ -3,23 +3,25 @@
 
 use std::time::Duration;
 
+use sfu::limits::{MAX_PARTICIPANTS, MAX_VIEWERS};
+
 use crate::call::{Act, Call, Tally, unwatched};
 use crate::decisions::Decisions;
 
-/// Subscribers of the one who publishes; a room holds no more than the limit.
+/// Players that see the one who publishes.
 const AUDIENCES: [usize; 3] = [1, 15, 63];
 
-/// Participants whose room is decided anew.
+/// Participants, most of them players, whose room is decided anew.
 const ROOMS: [usize; 4] = [2, 10, 50, 400];
 
 /// Until stores and queues have their size, estimates have settled, and probes have become rare.
-const SETTLING: Duration = Duration::from_secs(8);
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// What is counted of a call.
-const STEADY: Duration = Duration::from_secs(2);
+const STEADY: Duration = Duration::from_secs(1);
 
 /// Ticks of a room's decisions that are counted.
-const TICKS: u64 = 10;
+const TICKS: u64 = 2;
 
 /// A piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +41,14 @@ pub(crate) enum Work {
 impl Work {
     /// All of it.
     pub(crate) fn all() -> Vec<Self> {
-        let most = sfu::limits::MAX_PARTICIPANTS;
-        let mut audiences = AUDIENCES.map(|subscribers| subscribers.min(most - 1)).to_vec();
-        audiences.dedup();
-        let mut rooms = ROOMS.map(|participants| participants.min(most)).to_vec();
-        rooms.dedup();
-        let full = audiences.iter().copied().max().unwrap_or(1);
+        let most = MAX_PARTICIPANTS + MAX_VIEWERS;
+        let audiences = AUDIENCES.map(|subscribers| subscribers.min(MAX_VIEWERS));
+        let [_, some, most_players] = audiences;
         let forward = audiences.into_iter().map(|subscribers| Self::Forward { subscribers });
-        let decide = rooms.into_iter().map(|participants| Self::Decide { participants });
-        let of_full_room = [Self::Feedback { subscribers: full }, Self::Upkeep { subscribers: full }];
-        [Self::Arrive].into_iter().chain(forward).chain(of_full_room).chain(decide).collect()
+        let decide =
+            ROOMS.into_iter().map(|participants| Self::Decide { participants: participants.min(most) });
+        let besides = [Self::Feedback { subscribers: some }, Self::Upkeep { subscribers: most_players }];
+        [Self::Arrive].into_iter().chain(forward).chain(besides).chain(decide).collect()
     }
 
     /// What its instructions are counted for.
