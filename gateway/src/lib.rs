@@ -6,6 +6,7 @@ pub mod config;
 pub mod config_source;
 pub mod config_text;
 pub mod demo;
+mod departures;
 pub mod descriptor_limit;
 mod event_outbox;
 pub mod gateway;

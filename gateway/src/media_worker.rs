@@ -18,6 +18,7 @@ use sfu::sfu::{Fill, Output, Path, SetupError, Sfu};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
+use crate::departures::Departures;
 use crate::event_outbox::EventOutbox;
 use crate::metrics::Metrics;
 use crate::relay_queue::{RelayInbox, RelayOutbox, Relayed};
@@ -211,11 +212,12 @@ impl MediaWorker {
     /// Works until nobody can send commands any more.
     pub(crate) fn run(mut self) {
         let mut polled = Events::with_capacity(8);
+        let mut departures = Departures::new();
         let mut now = Instant::now();
         loop {
             self.wait(now, &mut polled);
             now = Instant::now();
-            if self.turn(now) == Flow::Stop {
+            if self.turn(now, &mut departures) == Flow::Stop {
                 return;
             }
         }
@@ -251,7 +253,7 @@ impl MediaWorker {
         if self.events.is_empty() && is_all_told { wait } else { wait.min(OUTBOX_RETRY) }
     }
 
-    fn turn(&mut self, now: Instant) -> Flow {
+    fn turn(&mut self, now: Instant, departures: &mut Departures) -> Flow {
         if let Some(deadline) = self.deadline {
             self.pulse.meet(now, deadline);
         }
@@ -263,7 +265,7 @@ impl MediaWorker {
         }
         self.pass_on_outputs();
         self.pass_on_relays();
-        self.send(now);
+        self.send(now, departures);
         // Filling the slab may settle what then is worth telling.
         self.pass_on_outputs();
         self.pass_on_relays();
@@ -350,15 +352,13 @@ impl MediaWorker {
         }
     }
 
-    fn send(&mut self, now: Instant) {
+    fn send(&mut self, now: Instant, departures: &mut Departures) {
         loop {
             let fill = self.sfu.fill(now, &mut self.slab);
-            for burst in self.slab.bursts() {
-                let is_reachable =
-                    |watched: &&mut Watched| watched.socket.is_ipv4() == burst.destination.is_ipv4();
-                if let Some(watched) = self.sockets.sockets.iter_mut().find(is_reachable) {
-                    watched.socket.send(now, burst);
-                }
+            for Watched { socket, .. } in &mut self.sockets.sockets {
+                let is_ipv4 = socket.is_ipv4();
+                let reachable = self.slab.bursts().filter(|burst| burst.destination.is_ipv4() == is_ipv4);
+                socket.send_all(now, reachable, departures);
             }
             self.slab.clear();
             match fill {

@@ -2,7 +2,7 @@
 //! what the kernel refuses is counted.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use sfu::burst::Burst;
 
+use crate::departures::{Departure, Departures, MOST_AT_ONCE};
 use crate::reply_address::ReplyAddresses;
 
 /// The kernel joins at most this much into one receive (a UDP payload cannot be longer).
@@ -26,6 +27,9 @@ const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 /// After a send with segmentation was refused, single sends carry on this long before the next try:
 /// the refusal may have come of one address that went away, not of the network card.
 const SEGMENTATION_RETRY: Duration = Duration::from_secs(60);
+
+/// Stands where nothing has been put yet.
+const UNSPECIFIED: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
 /// A socket on one address family.
 #[derive(Debug)]
@@ -183,6 +187,55 @@ impl UdpSocket {
         Ok(if batch.received < BATCH { Backlog::Empty } else { Backlog::Unknown })
     }
 
+    /// Sends bursts. Those of one datagram leave many at a time, the others each in a call of its own, and what goes to one
+    /// destination stays in order.
+    pub(crate) fn send_all<'b>(
+        &mut self,
+        now: Instant,
+        bursts: impl Iterator<Item = Burst<'b>>,
+        departures: &mut Departures,
+    ) {
+        let mut waiting: [Departure<'b>; MOST_AT_ONCE] =
+            [Departure { destination: UNSPECIFIED, contents: &[] }; MOST_AT_ONCE];
+        let (mut count, mut source) = (0, None);
+        for burst in bursts {
+            let is_single = burst.contents.len() <= burst.segment_size;
+            let from = self.reply_addresses.of(burst.destination);
+            if count > 0 && (!is_single || count == MOST_AT_ONCE || from != source) {
+                self.send_singles(now, source, &waiting[..count], departures);
+                count = 0;
+            }
+            if is_single {
+                source = from;
+                waiting[count] = Departure { destination: burst.destination, contents: burst.contents };
+                count += 1;
+            } else {
+                self.send(now, burst);
+            }
+        }
+        self.send_singles(now, source, &waiting[..count], departures);
+    }
+
+    fn send_singles(
+        &mut self,
+        now: Instant,
+        source: Option<IpAddr>,
+        mut datagrams: &[Departure<'_>],
+        departures: &mut Departures,
+    ) {
+        while let [first, others @ ..] = datagrams {
+            match departures.send(self.io.as_raw_fd(), source, datagrams) {
+                Ok(sent) if sent > 0 => datagrams = &datagrams[sent.min(datagrams.len())..],
+                // Alone it is tried once more, and counted by its error; those behind it may fare better.
+                Ok(_) | Err(_) => {
+                    let Departure { destination, contents } = *first;
+                    self.send(now, Burst { destination, segment_size: contents.len(), contents });
+                    datagrams = others;
+                }
+            }
+        }
+    }
+
     /// Sends a burst, in one system call where the kernel segments it and one by one where not.
     pub fn send(&mut self, now: Instant, burst: Burst<'_>) {
         self.retry_segmentation(now);
@@ -336,6 +389,30 @@ mod tests {
         sender.send(now + SEGMENTATION_RETRY, Burst { destination, segment_size: 100, contents: &[0; 300] });
         assert!(sender.offload.max_gso_segments() > 1);
         assert_eq!(sizes_received(&mut receiver), [100; 3]);
+    }
+
+    #[test]
+    fn bursts_of_one_datagram_reach_everybody_and_a_refused_one_holds_up_nobody() {
+        for source in [None, Some(IpAddr::from([127, 0, 0, 1]))] {
+            let (mut sender, _) = loopback();
+            let mut receivers: Vec<_> = (0..MOST_AT_ONCE + 6).map(|_| loopback()).collect();
+            let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+            let contents = [7; 300];
+            let mut destinations: Vec<SocketAddr> = receivers.iter().map(|(_, address)| *address).collect();
+            destinations.insert(3, nowhere);
+            for destination in destinations.iter().filter(|_| source.is_some()) {
+                sender.reply_addresses.learn(*destination, IpAddr::from([127, 0, 0, 1]));
+            }
+            let single = |destination| Burst { destination, segment_size: 300, contents: &contents };
+            let last = Burst { destination: destinations[0], segment_size: 100, contents: &contents };
+            let bursts = destinations.iter().map(|to| single(*to)).chain([last]);
+            sender.send_all(Instant::now(), bursts, &mut Departures::new());
+            assert_eq!(sizes_received(&mut receivers[0].0), [300, 100, 100, 100], "from {source:?}");
+            for (receiver, _) in &mut receivers[1..] {
+                assert_eq!(sizes_received(receiver), [300], "from {source:?}");
+            }
+            assert_eq!(sender.counts().unsent[SendFailure::Other as usize], 1);
+        }
     }
 
     #[test]
