@@ -93,19 +93,24 @@ impl Stages {
         let segments = Floor::start("forwarder with segments", &["--gso"], &self.server_core)?;
         let mut rows = Vec::new();
         for &viewers in self.extent.audiences {
-            let mut contenders = vec![floor.contender(), gateway.contender()];
-            contenders.extend((viewers == self.extent.reference).then(|| segments.contender()));
-            let load = self.load(viewers);
-            let rounds = self.apart(&contenders, &load, self.extent.rounds)?;
-            let prefix = format!("{} viewers at 1.5 Mbit/s, ", load.viewers);
-            let mut here = rows_of(&rounds, &prefix, contenders.len());
-            if contenders.len() > 2 {
-                hold(&mut here, &format!("{prefix}gateway: added latency, p99"), Target::AtMost(2.0))?;
-                here.extend(rounds.ratio_rows(&prefix, (1, 2), None));
+            for spread in [false, true] {
+                let mut contenders = vec![floor.contender(), gateway.contender()];
+                contenders.extend((viewers == self.extent.reference).then(|| segments.contender()));
+                let load = Load { spread, ..self.load(viewers) };
+                let rounds = self.apart(&contenders, &load, self.extent.rounds)?;
+                let pattern = if spread { " packet by packet" } else { "" };
+                let prefix = format!("{} viewers at 1.5 Mbit/s{pattern}, ", load.viewers);
+                let mut here = rows_of(&rounds, &prefix, contenders.len());
+                if contenders.len() > 2 {
+                    hold(&mut here, &format!("{prefix}gateway: added latency, p99"), Target::AtMost(2.0))?;
+                    here.extend(rounds.ratio_rows(&prefix, (1, 2), None));
+                }
+                here.extend(rounds.ratio_rows(&prefix, (1, 0), Some(1.25)));
+                rows.extend(here);
+                if !spread {
+                    pictures.note(&rounds, load.viewers, "1.5 Mbit/s, one core");
+                }
             }
-            here.extend(rounds.ratio_rows(&prefix, (1, 0), Some(1.25)));
-            rows.extend(here);
-            pictures.note(&rounds, load.viewers, "1.5 Mbit/s, one core");
         }
         let load = Load { rooms: 10, ..self.load(10) };
         let rounds = self.apart(&[floor.contender(), gateway.contender()], &load, self.extent.rounds)?;
