@@ -312,6 +312,11 @@ impl Room {
         self.deadline = None;
     }
 
+    /// The deadline in the worker's list.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Goes back to sleep: the deadline until now, and the next one.
     pub(crate) fn settle(&mut self) -> (Option<Instant>, Option<Instant>) {
         self.is_stirred = false;

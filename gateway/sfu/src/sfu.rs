@@ -69,6 +69,11 @@ impl Sfu {
 
     /// Takes a request of the signaling plane.
     pub fn handle_command(&mut self, now: Instant, command: MediaCommand) {
+        self.clear_away(&command);
+        self.carry_out(now, command);
+    }
+
+    fn carry_out(&mut self, now: Instant, command: MediaCommand) {
         let MediaCommand { room, participant, action } = command;
         let index = match (self.indices_by_room.get(&room), &action) {
             (Some(index), _) => *index,
@@ -90,6 +95,7 @@ impl Sfu {
 
     /// Takes a request about a room whose home is another worker: one about a player that is to be served here.
     pub fn handle_command_of(&mut self, now: Instant, home: WorkerId, command: MediaCommand) {
+        self.clear_away(&command);
         let is_new = !self.indices_by_room.contains_key(&command.room);
         if is_new
             && matches!(command.action, MediaAction::Join { .. })
@@ -101,7 +107,7 @@ impl Sfu {
                 room.become_hall(home, &mut self.premises);
             }
         }
-        self.handle_command(now, command);
+        self.carry_out(now, command);
     }
 
     /// Takes what another worker says of a room that spans both.
@@ -111,7 +117,7 @@ impl Sfu {
         let room = index.and_then(|index| self.rooms.get_mut(index.0)?.as_mut());
         match (body, room) {
             (RelayBody::Stage(_) | RelayBody::Packet(_) | RelayBody::Clock(_), Some(hall))
-                if hall.is_hall() =>
+                if hall.is_hall_of(from) =>
             {
                 hall.handle_home(now, body, &mut self.premises);
             }
@@ -256,9 +262,16 @@ impl Sfu {
             }
         }
         if room.is_empty() {
-            if let Some(next) = next {
-                self.deadlines.remove(&(next, index));
-            }
+            self.close_room(index);
+        }
+    }
+
+    /// Closes a room that everybody has left and that is only about to go: what begins anew may live elsewhere.
+    fn clear_away(&mut self, command: &MediaCommand) {
+        if matches!(command.action, MediaAction::Join { .. })
+            && let Some(index) = self.indices_by_room.get(&command.room).copied()
+            && self.rooms.get(index.0).and_then(Option::as_ref).is_some_and(Room::is_empty)
+        {
             self.close_room(index);
         }
     }
@@ -266,6 +279,9 @@ impl Sfu {
     fn close_room(&mut self, index: RoomIndex) {
         let Some(room) = self.rooms.get_mut(index.0).and_then(Option::take) else { return };
         let id = room.id();
+        if let Some(deadline) = room.deadline() {
+            self.deadlines.remove(&(deadline, index));
+        }
         self.indices_by_room.remove(&id);
         if self.premises.halls.remove(&id) {
             room.close_hall(&mut self.premises);

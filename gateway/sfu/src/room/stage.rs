@@ -156,8 +156,8 @@ impl Room {
         self.tell_home(RelayBody::Attach, premises);
     }
 
-    pub(crate) fn is_hall(&self) -> bool {
-        self.hall.is_some()
+    pub(crate) fn is_hall_of(&self, worker: WorkerId) -> bool {
+        self.hall.as_ref().is_some_and(|hall| hall.home == worker)
     }
 
     pub(crate) fn close_hall(&self, premises: &mut Premises) {
