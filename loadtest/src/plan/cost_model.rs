@@ -37,15 +37,14 @@ pub(super) struct CostModel {
 }
 
 impl CostModel {
-    /// What `loadtest bench` found on 22 November 2026, while other work had a share of the same cores: a machine of its
-    /// own needs less.
+    /// What `loadtest bench` found on 22 November 2026, on a machine with nothing else to do.
     pub(super) fn measured() -> Self {
         Self {
-            burst_us: 11.4,
-            packet_us: 2.0,
-            ingress_us: 19.4,
-            kib: 76.0,
-            measured: "2 shared cores, AMD EPYC, Linux 6.18, 22 November 2026".to_owned(),
+            burst_us: 8.1,
+            packet_us: 2.2,
+            ingress_us: 11.7,
+            kib: 75.0,
+            measured: "2 cores, AMD EPYC, Linux 6.18, 22 November 2026".to_owned(),
         }
     }
 
