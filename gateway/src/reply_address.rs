@@ -13,13 +13,28 @@ const GENERATION: usize = 8_192;
 /// out only peers that were silent for as long as it took thousands of strangers to speak.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyAddresses {
+    common: Common,
     young: HashMap<SocketAddr, IpAddr>,
     old: HashMap<SocketAddr, IpAddr>,
+}
+
+/// What all peers have in common: on most hosts there is one address that they can reach, and nothing to look up.
+#[derive(Debug, Default, Clone, Copy)]
+enum Common {
+    #[default]
+    Unknown,
+    One(IpAddr),
+    Several,
 }
 
 impl ReplyAddresses {
     /// Takes note that `peer` sent to our address `local`.
     pub(crate) fn learn(&mut self, peer: SocketAddr, local: IpAddr) {
+        self.common = match self.common {
+            Common::Unknown => Common::One(local),
+            Common::One(known) if known == local => Common::One(known),
+            Common::One(_) | Common::Several => Common::Several,
+        };
         if let Some(known) = self.young.get_mut(&peer) {
             *known = local;
             return;
@@ -30,9 +45,13 @@ impl ReplyAddresses {
         self.young.insert(peer, local);
     }
 
-    /// The address that `peer` last sent to.
+    /// The address that `peer`, who was heard of, last sent to.
     pub(crate) fn of(&self, peer: SocketAddr) -> Option<IpAddr> {
-        self.young.get(&peer).or_else(|| self.old.get(&peer)).copied()
+        match self.common {
+            Common::Unknown => None,
+            Common::One(address) => Some(address),
+            Common::Several => self.young.get(&peer).or_else(|| self.old.get(&peer)).copied(),
+        }
     }
 }
 
@@ -57,8 +76,20 @@ mod tests {
     }
 
     #[test]
+    fn where_peers_use_several_of_ours_each_keeps_its_own() {
+        let mut addresses = ReplyAddresses::default();
+        addresses.learn(peer(1), OURS);
+        addresses.learn(peer(2), OURS);
+        assert_eq!(addresses.of(peer(2)), Some(OURS));
+        let other = IpAddr::from([192, 0, 2, 2]);
+        addresses.learn(peer(2), other);
+        assert_eq!([addresses.of(peer(1)), addresses.of(peer(2))], [Some(OURS), Some(other)]);
+    }
+
+    #[test]
     fn a_flood_of_strangers_does_not_push_out_who_speaks_in_between() {
         let mut addresses = ReplyAddresses::default();
+        addresses.learn(peer(0), IpAddr::from([192, 0, 2, 2]));
         for stranger in 1..10 * GENERATION {
             if stranger % GENERATION == 1 {
                 addresses.learn(peer(0), OURS);

@@ -37,6 +37,8 @@ pub struct UdpSocket {
     io: mio::net::UdpSocket,
     offload: UdpSocketState,
     is_ipv4: bool,
+    /// Of a socket on one address alone everything leaves from there.
+    is_on_any_address: bool,
     reply_addresses: ReplyAddresses,
     segmentation_off_since: Option<Instant>,
     counts: SocketCounts,
@@ -143,6 +145,7 @@ impl UdpSocket {
             io,
             offload,
             is_ipv4: address.is_ipv4(),
+            is_on_any_address: address.ip().is_unspecified(),
             reply_addresses: ReplyAddresses::default(),
             segmentation_off_since: None,
             counts: SocketCounts::default(),
@@ -180,7 +183,7 @@ impl UdpSocket {
                 // could switch that off for everybody.
                 self.counts.portless += 1;
                 meta.len = 0;
-            } else if let Some(local) = meta.dst_ip {
+            } else if let Some(local) = meta.dst_ip.filter(|_| self.is_on_any_address) {
                 self.reply_addresses.learn(meta.addr, local);
             }
         }
