@@ -93,6 +93,8 @@ pub(crate) struct Subscription {
     source: Option<(u8, Codec)>,
     /// What arrives is of a codec that was not negotiated.
     lacks_codec: bool,
+    /// What the codec goes as that was looked up last: packets of a stream mostly are of one.
+    looked_up: Option<(Codec, Option<Pt>)>,
     rewriter: Rewriter,
     /// When and with which timestamp the newest packet was placed; aligns a switch without sender reports.
     newest: Option<(Instant, u32)>,
@@ -135,6 +137,7 @@ impl Subscription {
             switch,
             source: None,
             lacks_codec: false,
+            looked_up: None,
             rewriter: Rewriter::new(first_sequence, first_timestamp, window),
             newest: None,
             history: (line.kind == MediaKind::Video).then(SentHistory::default),
@@ -161,6 +164,7 @@ impl Subscription {
     /// Takes a renegotiated line; streams and numbers go on.
     pub(crate) fn renegotiate(&mut self, line: SubscriptionLine) {
         self.template = HeaderTemplate::new(&line.extensions, line.kind, line.mid.as_str());
+        self.looked_up = None;
         self.line = line;
     }
 
@@ -204,8 +208,9 @@ impl Subscription {
         arrival: &Arrival,
         switch_timestamp: impl FnOnce(u8, u32) -> Option<u32>,
     ) -> Result<Departure, Withheld> {
-        self.notice_codec(arrival);
-        let payload_type = self.payload_type(arrival.codec).ok_or(Withheld::Codec)?;
+        let payload_type = self.look_up(arrival.codec);
+        self.notice_codec(arrival, payload_type);
+        let payload_type = payload_type.ok_or(Withheld::Codec)?;
         let mark = StreamMark::of(arrival);
         let previous = self.switch.current();
         let numbers = match self.decide(arrival) {
@@ -256,7 +261,7 @@ impl Subscription {
 
     /// A stream that goes on in another codec begins anew, with a key frame. Of an encoding that the subscriber does
     /// not get it says nothing: the encodings of a track may change one after the other.
-    fn notice_codec(&mut self, arrival: &Arrival) {
+    fn notice_codec(&mut self, arrival: &Arrival, payload_type: Option<Pt>) {
         if self.line.kind != MediaKind::Video {
             return;
         }
@@ -265,7 +270,7 @@ impl Subscription {
             self.source = None;
             self.switch.restart();
         }
-        self.lacks_codec = self.payload_type(arrival.codec).is_none();
+        self.lacks_codec = payload_type.is_none();
     }
 
     /// What ends the highest spatial layer that goes ends the picture, whatever lay above it (RFC 9628 §4.1).
@@ -369,7 +374,7 @@ impl Subscription {
     ) -> WrittenHeader {
         let Departure { numbers, marker, .. } = departure;
         let StoredPacket { notes, payload, .. } = packet;
-        let redundant = self.payload_type(Codec::Red).filter(|_| repeats.count() > 0);
+        let redundant = if repeats.count() > 0 { self.payload_type(Codec::Red) } else { None };
         let payload_type = redundant.unwrap_or(departure.payload_type);
         let header = self.write_header(Departure { payload_type, ..departure }, packet, out);
         let payload_at = out.len();
@@ -476,6 +481,17 @@ impl Subscription {
         let payload_type = self.agreed(codec)?.rtx_payload_type?;
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
         Some(FixedHeader { pt: payload_type, marker, sequence: SeqNo(self.rtx_sequence), timestamp, ssrc })
+    }
+
+    fn look_up(&mut self, codec: Codec) -> Option<Pt> {
+        match self.looked_up {
+            Some((known, payload_type)) if known == codec => payload_type,
+            Some(_) | None => {
+                let payload_type = self.payload_type(codec);
+                self.looked_up = Some((codec, payload_type));
+                payload_type
+            }
+        }
     }
 
     fn payload_type(&self, codec: Codec) -> Option<Pt> {
