@@ -30,6 +30,7 @@ use protocol::track::{MediaKind, Role};
 use rand::RngExt;
 
 use crate::adapt::{Adaptation, ReportRefused};
+use crate::congestion::SOONEST_LATE;
 use crate::counters::Census;
 use crate::directory::{ParticipantIndex, RoomIndex, Seat};
 use crate::forward::{ActiveSpeaker, Encoding, SubscriptionIndex, Track, TrackIndex};
@@ -342,6 +343,15 @@ impl Room {
         let egress = participant.egress.poll_timeout(self.now);
         let own = [transport, egress, participant.arrivals.poll_timeout(), participant.report_at];
         own.into_iter().flatten().chain(heard.filter_map(Encoding::poll_timeout)).min()
+    }
+
+    /// When a participant may have something to do on account of media that just went to it.
+    fn media_deadline_of(&self, now: Instant, index: ParticipantIndex) -> Instant {
+        let participant = self.participants.get(index.0).and_then(Option::as_ref);
+        // Congestion control waits for nothing that comes sooner than the feedback on it may be late.
+        let soonest = now + SOONEST_LATE;
+        participant
+            .map_or(soonest, |one| one.egress.poll_media_timeout(now).map_or(soonest, |due| due.min(soonest)))
     }
 
     /// Asks the publisher of a track for a key frame of one encoding, if that is sent at all.

@@ -204,6 +204,16 @@ impl Adaptation {
         }
     }
 
+    /// Takes a measurement of a subscriber's downlink between two that are due. A player whose link bears what it gets
+    /// waits for those: thousands report many times a second.
+    pub fn notice_downlink(&mut self, now: Instant, subscriber: ParticipantId, downlink: Downlink) {
+        let audio = self.room.audio_reserve(subscriber);
+        let participant = self.room.participants.get(&subscriber);
+        if participant.is_none_or(|one| !one.is_player() || !one.is_borne_by(&downlink, audio)) {
+            self.handle_downlink(now, subscriber, downlink);
+        }
+    }
+
     /// Takes a measurement of a publisher's link.
     pub fn handle_uplink(&mut self, now: Instant, publisher: ParticipantId, uplink: Uplink) {
         if let Some(participant) = self.room.participants.get_mut(&publisher) {

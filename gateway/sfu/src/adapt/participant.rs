@@ -110,6 +110,17 @@ impl Participant {
         }
     }
 
+    /// Whether a link that was steady before still is, and bears what it carries.
+    pub(super) fn is_borne_by(&self, link: &Downlink, audio: Bitrate) -> bool {
+        let is_steady = |state| state == DownlinkState::Steady;
+        let spent = self.prices.iter().copied().sum::<Bitrate>();
+        self.downlink.is_some_and(|before| is_steady(before.state))
+            && is_steady(link.state)
+            && link.estimate.scaled(SPENDABLE) >= spent + audio
+            && link.loss <= CLEAN_LOSS
+            && link.queue_delay <= CLEAN_QUEUE
+    }
+
     /// What all video may cost, given what audio takes.
     pub(super) fn budget(&self, audio: Bitrate) -> Bitrate {
         let estimate = self.estimate();
@@ -200,3 +211,6 @@ const PEAK_MEMORY: Duration = Duration::from_millis(2_500);
 const SUSTAINED_ROOM: Bitrate = Bitrate::kbps(1_500);
 const SUSTAINED_FOR: Duration = Duration::from_secs(8);
 const CLEAN_LOSS: f64 = 0.02;
+
+/// A queue this short troubles nobody.
+const CLEAN_QUEUE: Duration = Duration::from_millis(25);

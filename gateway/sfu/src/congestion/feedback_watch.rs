@@ -90,7 +90,7 @@ impl FeedbackWatch {
 }
 
 /// Four of a browser's usual intervals of 50 ms.
-const SOONEST_LATE: Duration = Duration::from_millis(200);
+pub(crate) const SOONEST_LATE: Duration = Duration::from_millis(200);
 
 /// Browsers send feedback every 250 ms when the rate is low.
 const LATEST_LATE: Duration = Duration::from_millis(600);

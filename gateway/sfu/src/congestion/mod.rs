@@ -68,6 +68,7 @@ mod trend_detector;
 
 pub use controller::CongestionController;
 pub use estimate::{Demand, Estimate, LinkState};
+pub(crate) use feedback_watch::SOONEST_LATE;
 pub use network_memory::NetworkName;
 pub use pace::Pace;
 pub use pacer::{Dropped, Enqueued, Lane, Pacer, Release};

@@ -374,7 +374,7 @@ impl Egress {
 
     /// Whether pictures were spoilt since the last call, so that their key frames have to be asked for.
     pub(crate) fn take_wants_key_frames(&mut self) -> bool {
-        self.is_heard_of() && std::mem::take(&mut self.wants_key_frames)
+        self.wants_key_frames && self.is_heard_of() && std::mem::take(&mut self.wants_key_frames)
     }
 
     /// The encoding whose key frame a subscription waits for, if one could reach the subscriber at present.
@@ -534,8 +534,13 @@ impl Egress {
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         // Without a picture there is nothing to estimate for, and nothing to probe with.
         let congestion = self.congestion.poll_timeout().filter(|_| self.can_pad());
-        let voice = self.voice_due().filter(|_| self.is_voice_waiting);
-        [self.pacer.poll_timeout(now), congestion, voice].into_iter().flatten().min()
+        congestion.into_iter().chain(self.poll_media_timeout(now)).min()
+    }
+
+    /// When what waits to leave is due.
+    pub(crate) fn poll_media_timeout(&self, now: Instant) -> Option<Instant> {
+        let voice = if self.is_voice_waiting { self.voice_due() } else { None };
+        self.pacer.poll_timeout(now).into_iter().chain(voice).min()
     }
 }
 

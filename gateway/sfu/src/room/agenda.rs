@@ -6,6 +6,15 @@ use std::time::Instant;
 
 use crate::directory::ParticipantIndex;
 
+/// What happened to a participant, and so what has to be looked at in its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stir {
+    /// Media for it arrived, and nothing else: by far the most of all turns.
+    Media,
+    /// Anything.
+    Anything,
+}
+
 /// Whose turn it is. A deadline may be earlier than its participant needs, never later.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
@@ -18,7 +27,7 @@ pub(super) struct Agenda {
 /// Where a participant stands.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
-    is_stirred: bool,
+    stirred: Option<Stir>,
     /// Its position in the heap.
     deadline: Option<usize>,
 }
@@ -26,20 +35,43 @@ struct Place {
 impl Agenda {
     /// Something happened to a participant: it is served with the next fill.
     pub(super) fn stir(&mut self, index: ParticipantIndex) {
-        if !std::mem::replace(&mut self.place(index).is_stirred, true) {
+        self.stir_for(index, Stir::Anything);
+    }
+
+    /// Something of that kind happened to a participant: it is served with the next fill.
+    pub(super) fn stir_for(&mut self, index: ParticipantIndex, stir: Stir) {
+        let stirred = &mut self.place(index).stirred;
+        let before = *stirred;
+        *stirred = before.max(Some(stir));
+        if before.is_none() {
             self.stirred.push_back(index);
         }
     }
 
-    /// Who is to be served next. It stays so until it is settled.
-    pub(super) fn first_stirred(&self) -> Option<ParticipantIndex> {
-        self.stirred.front().copied()
+    /// Who is to be served next, and for what. It stays so until it is settled.
+    pub(super) fn first_stirred(&self) -> Option<(ParticipantIndex, Stir)> {
+        let first = *self.stirred.front()?;
+        Some((first, self.places.get(first.0)?.stirred?))
+    }
+
+    /// The participant who was first is served, and what it last waited for stands; it has nothing to do before
+    /// `deadline` besides.
+    pub(super) fn settle_first_besides(&mut self, deadline: Instant) {
+        let known = self.stirred.front().and_then(|index| self.places.get(index.0)?.deadline);
+        match known.map(|position| self.deadlines[position].0) {
+            Some(known) if known <= deadline => {
+                if let Some(index) = self.stirred.pop_front() {
+                    self.place(index).stirred = None;
+                }
+            }
+            Some(_) | None => self.settle_first(Some(deadline)),
+        }
     }
 
     /// The participant who was first is served, and has nothing to do before `deadline`.
     pub(super) fn settle_first(&mut self, deadline: Option<Instant>) {
         let Some(index) = self.stirred.pop_front() else { return };
-        self.place(index).is_stirred = false;
+        self.place(index).stirred = None;
         match (self.place(index).deadline, deadline) {
             (None, None) => {}
             (None, Some(at)) => {
@@ -139,7 +171,7 @@ mod tests {
 
     fn settled(agenda: &mut Agenda, index: usize, deadline: Option<Instant>) {
         agenda.stir(ParticipantIndex(index));
-        while let Some(first) = agenda.first_stirred() {
+        while let Some((first, _)) = agenda.first_stirred() {
             agenda.settle_first(deadline.filter(|_| first.0 == index));
         }
     }
@@ -149,12 +181,30 @@ mod tests {
         let mut agenda = Agenda::default();
         [2, 0, 2, 1].into_iter().for_each(|index| agenda.stir(ParticipantIndex(index)));
         let mut served = Vec::new();
-        while let Some(index) = agenda.first_stirred() {
+        while let Some((index, _)) = agenda.first_stirred() {
             served.push(index.0);
             agenda.settle_first(None);
         }
         assert_eq!(served, [2, 0, 1]);
         assert_eq!(agenda.poll_timeout(), None);
+    }
+
+    #[test]
+    fn what_it_waits_for_stands_unless_something_is_due_before() {
+        let mut agenda = Agenda::default();
+        let start = origin();
+        let at = |ms| start + Duration::from_millis(ms);
+        let one = ParticipantIndex(0);
+        settled(&mut agenda, 0, Some(at(20)));
+        for (besides, expected) in [(30, 20), (10, 10), (20, 10)] {
+            agenda.stir_for(one, Stir::Media);
+            assert_eq!(agenda.first_stirred(), Some((one, Stir::Media)));
+            agenda.settle_first_besides(at(besides));
+            assert_eq!((agenda.first_stirred(), agenda.poll_timeout()), (None, Some(at(expected))));
+        }
+        agenda.stir(one);
+        agenda.stir_for(one, Stir::Media);
+        assert_eq!(agenda.first_stirred(), Some((one, Stir::Anything)));
     }
 
     proptest! {

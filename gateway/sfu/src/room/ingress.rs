@@ -13,6 +13,7 @@ use crate::forward::{Arrival, Delivery, IncomingPacket, SubscriptionIndex, Track
 use crate::premises::Premises;
 use crate::relay::{RelayBody, RelayedClock};
 use crate::room::Room;
+use crate::room::agenda::Stir;
 use crate::room::participant::{Destination, Participant, Use};
 use crate::room::payload_types::Meaning;
 use crate::room::voices::note_voice_report;
@@ -220,7 +221,7 @@ impl Room {
             }
             let forwarded =
                 participant.egress.offer(now, *subscription, arrival, track, &mut premises.counters);
-            self.agenda.stir(*subscriber);
+            self.agenda.stir_for(*subscriber, Stir::Media);
             if forwarded && arrival.layer.key_frame {
                 sample_first_frame(now, participant, *subscription, premises);
             }
@@ -272,7 +273,7 @@ impl Room {
                 statuses.extend(feedback.statuses(&mut participant.feedback_clock));
                 participant.egress.handle_feedback(now, statuses);
                 let (id, downlink) = (participant.id, downlink(&participant.egress.congestion().estimate()));
-                self.adaptation.handle_downlink(now, id, downlink);
+                self.adaptation.notice_downlink(now, id, downlink);
             }
             Rtcp::Nack(nack) => self.handle_nack(now, index, nack.media_ssrc, nack.lost(), premises),
             Rtcp::PictureLoss { media_ssrc } | Rtcp::FullIntraRequest { media_ssrc } => {

@@ -8,20 +8,28 @@ use crate::forward::{Outlet, SubscriptionIndex};
 use crate::limits::MAX_DATAGRAM;
 use crate::premises::Premises;
 use crate::room::Room;
+use crate::room::agenda::Stir;
 use crate::sfu::Fill;
 
 impl Room {
     /// Seals what is due to leave into the slab.
     pub(crate) fn fill(&mut self, now: Instant, slab: &mut BurstSlab, premises: &mut Premises) -> Fill {
         self.now = now;
-        while let Some(index) = self.agenda.first_stirred() {
+        while let Some((index, stir)) = self.agenda.first_stirred() {
             if self.takes_new_key_frames(index) {
                 self.request_key_frames_for(now, index);
             }
-            if !self.fill_one(now, index, slab, premises) {
+            let is_served = match stir {
+                Stir::Media => self.fill_media(now, index, slab, premises),
+                Stir::Anything => self.fill_one(now, index, slab, premises),
+            };
+            if !is_served {
                 return Fill::More;
             }
-            self.agenda.settle_first(self.deadline_of(index));
+            match stir {
+                Stir::Media => self.agenda.settle_first_besides(self.media_deadline_of(now, index)),
+                Stir::Anything => self.agenda.settle_first(self.deadline_of(index)),
+            }
         }
         Fill::Drained
     }
@@ -54,8 +62,20 @@ impl Room {
         if !self.fill_feedback(now, index, destination, slab, premises) {
             return false;
         }
+        self.fill_media(now, index, slab, premises)
+    }
+
+    /// `false` where the slab was full before all the media due was in it.
+    fn fill_media(
+        &mut self,
+        now: Instant,
+        index: ParticipantIndex,
+        slab: &mut BurstSlab,
+        premises: &mut Premises,
+    ) -> bool {
         let Some(participant) = self.participants[index.0].as_mut() else { return true };
-        let Some(srtp) = participant.transport.as_mut().and_then(|transport| transport.srtp.as_mut()) else {
+        let Some(transport) = participant.transport.as_mut() else { return true };
+        let (Some(destination), Some(srtp)) = (transport.agent.selected(), transport.srtp.as_mut()) else {
             return true;
         };
         let mut outlet = Outlet { destination, srtp, slab, counters: &mut premises.counters };

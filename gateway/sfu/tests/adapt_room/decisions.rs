@@ -223,6 +223,22 @@ fn the_consultation_comes_before_the_audience() {
     assert_eq!(sim.sees(0, 3), Rung::P720);
 }
 
+/// A player is measured five times a second; what cannot wait for that does not.
+#[test]
+fn a_player_whose_link_gives_out_gets_less_at_once() {
+    let mut sim = Sim::new(HdMode::Equivalent);
+    sim.join(Role::Clinician, FIVE_G, 50, kbps(20_000));
+    let player = sim.join_as(Role::Observer, false, FIVE_G, 50, kbps(20_000));
+    sim.run(secs(20));
+    let player_id = sim.ends[player].id;
+    let before = sim.sent_to(player_id);
+    assert!(before >= kbps(700), "{before}");
+    sim.ends[player].downlink = kbps(400);
+    sim.run(STEP);
+    let after = sim.sent_to(player_id);
+    assert!(after <= kbps(400), "{before} to {after}");
+}
+
 #[test]
 fn a_third_on_3g_lowers_only_its_own_pairs() {
     let mut sim = Sim::new(HdMode::Equivalent);

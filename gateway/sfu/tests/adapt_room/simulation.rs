@@ -56,6 +56,9 @@ pub(crate) struct Sim {
 
 pub(crate) const STEP: Duration = Duration::from_millis(50);
 
+/// How often links are measured besides what feedback tells.
+const REGULAR: Duration = Duration::from_millis(200);
+
 /// Congestion control goes on from here after an outage.
 pub(crate) const LEAST_ESTIMATE: Bitrate = Bitrate::kbps(50);
 
@@ -278,7 +281,11 @@ impl Sim {
         let streams = if end.only_lines.is_some() { 1 } else { layers.len() };
         self.adaptation.handle_layers(self.now, camera, &layers[..streams]);
         self.adaptation.handle_uplink(self.now, id, uplink);
-        self.adaptation.handle_downlink(self.now, id, link);
+        if (self.now - self.start).as_millis().is_multiple_of(REGULAR.as_millis()) {
+            self.adaptation.handle_downlink(self.now, id, link);
+        } else {
+            self.adaptation.notice_downlink(self.now, id, link);
+        }
         self.drain();
     }
 
