@@ -81,7 +81,7 @@ impl DeliveryRate {
     /// What happened to the packets that arrived during the last `window`.
     pub(crate) fn throughput(&self, window: Duration) -> Option<Throughput> {
         let horizon = self.latest().saturating_sub(window);
-        let start = self.recent.iter().position(|delivery| delivery.arrival >= horizon)?;
+        let start = self.recent.partition_point(|delivery| delivery.arrival < horizon);
         let start = start.min(self.recent.len().saturating_sub(FEWEST_PACKETS));
         let mut packets = self.recent.iter().skip(start);
         let first = packets.next()?;

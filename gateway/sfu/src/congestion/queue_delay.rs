@@ -65,16 +65,17 @@ impl QueueDelay {
     /// Whether the delay jumped and has been the same since: a queue grows packet by packet, a path changes at
     /// once.
     pub(crate) fn is_flat(&self) -> bool {
-        let Some((last_sent, _)) = self.recent.back() else { return false };
+        // Most paths never jump.
+        let (Some((last_sent, _)), Some((jumped_at, by))) = (self.recent.back(), self.jumped) else {
+            return false;
+        };
         let recent =
             || self.recent.iter().rev().take_while(|(sent, _)| last_sent.saturating_sub(*sent) <= FLAT_FOR);
         let least = recent().fold(f64::INFINITY, |least, (_, delay)| least.min(*delay));
         let most = recent().fold(0.0_f64, |most, (_, delay)| most.max(*delay));
         let spans = self.recent.front().is_some_and(|(sent, _)| last_sent.saturating_sub(*sent) >= FLAT_FOR);
         let standing = self.standing().as_secs_f64() * 1e3;
-        let jumped = self.jumped.is_some_and(|(at, by)| {
-            last_sent.saturating_sub(at) <= JUMPED_LATELY && by >= standing * MOST_OF_IT
-        });
+        let jumped = last_sent.saturating_sub(jumped_at) <= JUMPED_LATELY && by >= standing * MOST_OF_IT;
         jumped
             && (spans || self.recent.len() == MOST_RECENT)
             && most - least <= FLATNESS.max(self.jitter * 2.0)

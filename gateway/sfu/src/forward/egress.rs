@@ -274,7 +274,7 @@ impl Egress {
             let Some(subscription) = self.subscriptions.get_mut(index.0).and_then(Option::as_mut) else {
                 break;
             };
-            let Some(record) = subscription.sent(sequence).copied() else { continue };
+            let Some(record) = subscription.sent(sequence) else { continue };
             // A lower encoding begins with a key frame of its own; the link could not carry the higher one.
             let wanted = subscription.current().or(subscription.target());
             if wanted.is_some_and(|wanted| wanted.encoding < record.encoding) {
@@ -290,12 +290,7 @@ impl Egress {
             };
             let parcel = Parcel::Again { subscription: index, sequence };
             match self.pacer.enqueue(now, Lane::Retransmission(resend), size, parcel) {
-                Enqueued::Queued | Enqueued::QueuedAfterDrop(_) => {
-                    if let Some(record) = subscription.sent(sequence) {
-                        record.resends = record.resends.saturating_add(1);
-                        record.last_sent = now;
-                    }
-                }
+                Enqueued::Queued | Enqueued::QueuedAfterDrop(_) => subscription.note_resend(now, sequence),
                 Enqueued::Refused { reason, .. } => {
                     counters.drop_one(DropReason::RetransmissionBudget);
                     is_repaired &= match reason {
@@ -491,7 +486,7 @@ impl Egress {
         outlet: &mut Outlet<'_>,
     ) {
         let Some((subscription, track)) = subscribed(&mut self.subscriptions, index, tracks) else { return };
-        let Some(record) = subscription.sent(sequence).copied() else { return };
+        let Some(record) = subscription.sent(sequence) else { return };
         let Some(packet) = track.stored(record.encoding, record.source_sequence) else { return };
         let write = |subscription: &mut Subscription, out: &mut Vec<u8>| {
             subscription.write_again(record, packet, out)

@@ -429,8 +429,15 @@ impl Subscription {
     }
 
     /// What is known of a packet that was sent and is asked for again.
-    pub(crate) fn sent(&mut self, sequence: u16) -> Option<&mut SentRecord> {
-        self.history.as_mut()?.get_mut(sequence)
+    pub(crate) fn sent(&self, sequence: u16) -> Option<SentRecord> {
+        self.history.as_ref()?.get(sequence)
+    }
+
+    /// Takes note that a packet is sent again.
+    pub(crate) fn note_resend(&mut self, now: Instant, sequence: u16) {
+        if let Some(history) = &mut self.history {
+            history.note_resend(now, sequence);
+        }
     }
 
     /// Writes a packet again, on the stream for retransmissions (RFC 4588 §4); `None` where that stream

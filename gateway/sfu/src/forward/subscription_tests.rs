@@ -279,7 +279,7 @@ fn what_was_sent_is_repaired_as_the_codec_that_it_was_of() {
         stage.subscription.write(stage.now, departure, packet, &Repeats::default(), &mut out);
     }
     for (sequence, payload_type) in [(1, 101), (2, 103)] {
-        let record = *stage.subscription.sent(sequence).expect("it was sent");
+        let record = stage.subscription.sent(sequence).expect("it was sent");
         let packet = stage.track.stored(0, record.source_sequence).expect("it is kept");
         let mut out = Vec::new();
         stage.subscription.write_again(record, packet, &mut out).expect("it is agreed");
