@@ -32,6 +32,8 @@ pub(crate) struct Premises {
     /// Rooms whose home is another worker: that one tells of them.
     pub(crate) halls: HashSet<RoomId>,
     pub(crate) relays: VecDeque<RelayOutput>,
+    /// The last datagrams to those who are gone: they leave with the next fill.
+    pub(crate) farewells: VecDeque<(SocketAddr, Vec<u8>)>,
     outputs: VecDeque<Output>,
 }
 
@@ -52,6 +54,7 @@ impl Premises {
             statuses: Vec::new(),
             halls: HashSet::new(),
             relays: VecDeque::new(),
+            farewells: VecDeque::new(),
             outputs: VecDeque::new(),
         }
     }

@@ -210,6 +210,7 @@ impl Room {
     }
 
     fn leave(&mut self, now: Instant, index: ParticipantIndex, premises: &mut Premises) {
+        self.say_farewell(now, index, premises);
         self.drop_transport(index, premises);
         self.end_lines(now, index, premises);
         self.speaker.remove(index);
@@ -218,6 +219,15 @@ impl Room {
             self.players -= usize::from(participant.is_player());
             self.adaptation.handle_leave(now, participant.id);
             self.recount_codecs(now);
+        }
+    }
+
+    /// Tells a player that it is over: it hears of nothing else than its transport, and may ask anew. Pages are told by
+    /// signaling.
+    fn say_farewell(&mut self, now: Instant, index: ParticipantIndex, premises: &mut Premises) {
+        let player = self.participants[index.0].as_mut().filter(|one| one.is_player());
+        if let Some(transport) = player.and_then(|player| player.transport.as_mut()) {
+            premises.farewells.extend(transport.close(now));
         }
     }
 

@@ -227,6 +227,14 @@ impl Sfu {
 
     /// Seals what is due to leave by `now` into the slab.
     pub fn fill(&mut self, now: Instant, slab: &mut BurstSlab) -> Fill {
+        while slab.has_room_for(MAX_DATAGRAM)
+            && let Some((destination, datagram)) = self.premises.farewells.pop_front()
+        {
+            slab.push(destination, |out| out.extend_from_slice(&datagram));
+        }
+        if !self.premises.farewells.is_empty() {
+            return Fill::More;
+        }
         while let Some(index) = self.stirred.last().copied() {
             let Some(room) = self.rooms.get_mut(index.0).and_then(Option::as_mut) else {
                 self.stirred.pop();

@@ -73,6 +73,12 @@ impl Transport {
         }
     }
 
+    /// Ends the association; gives the last datagrams, and where they go.
+    pub(crate) fn close(&mut self, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
+        let Some(destination) = self.agent.selected() else { return Vec::new() };
+        self.dtls.close(now).into_iter().map(|datagram| (destination, datagram.to_vec())).collect()
+    }
+
     /// When something has to happen if nothing arrives.
     pub(crate) fn poll_timeout(&self) -> Instant {
         let expiry = self.agent.expires_at();

@@ -227,6 +227,18 @@ impl DtlsSession {
         repeat.into_iter().flatten().chain(self.expires_at()).min()
     }
 
+    /// Ends the association, and gives what tells the client so (`close_notify`, RFC 5246 §7.2.1). It may be lost on
+    /// the way; then the client finds out by consent.
+    pub(crate) fn close(&mut self, now: Instant) -> Vec<BytesMut> {
+        let State::Connected { mut endpoint } = std::mem::replace(&mut self.state, State::Ended) else {
+            return Vec::new();
+        };
+        match endpoint.close(now) {
+            Ok(()) => transmits(&mut endpoint).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
     /// When it has failed, if it comes no further until then.
     fn expires_at(&self) -> Option<Instant> {
         match &self.state {
