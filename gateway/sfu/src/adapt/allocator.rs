@@ -207,8 +207,9 @@ impl Allocator {
         Relief::Given
     }
 
-    /// The best allocation of the same encodings, if half the frames suffice and loss alone asks for it: an
-    /// experiment that may be over in a second should not cost two key frames.
+    /// The best allocation of the same encodings, if half the frames suffice: an experiment of congestion control or
+    /// a dip that may be over in a second should not cost two key frames and two changes of size. A collapse leaves
+    /// no room for that. What lasts is answered by [`Self::fatten`].
     fn fewer_frames(
         &self,
         room: &RoomSnapshot,
@@ -216,15 +217,22 @@ impl Allocator {
         budget: Bitrate,
         fall: Fall,
     ) -> Option<Vec<Option<Choice>>> {
-        if fall != Fall::Loss {
-            return None;
+        match fall {
+            Fall::Loss | Fall::Shortage => {}
+            Fall::Jitter | Fall::Collapse | Fall::Silence => return None,
         }
-        let kept = self.offers_below(room, subscriber).map(|(layer, list)| {
+        let kept = subscriber.demands.iter().zip(&self.memory).map(|(demand, memory)| {
+            let (Some(source), Some(layer)) = (room.sources.get(demand.source), memory.layer) else {
+                return Vec::new();
+            };
+            let lower = DemandSnapshot { limit: Some(layer), ..*demand };
             let same = |choice: &Choice| {
                 choice.layer.encoding == layer.encoding
                     && choice.layer.temporal >= HALF_RATE.min(layer.temporal)
             };
-            list.into_iter().filter(same).collect()
+            // For good, a smaller picture of all frames is better and cheaper than half the frames of a large one.
+            let offers = choice::offers(source, &lower, ALL_ENCODINGS, Pricing::Measured);
+            choice::undominated(offers.into_iter().filter(same).collect())
         });
         let lists: Vec<Vec<Choice>> = kept.collect();
         let picks = knapsack::solve(&lists, budget);

@@ -22,6 +22,28 @@ pub(super) fn choices(
     mask: u8,
     pricing: Pricing,
 ) -> Vec<Choice> {
+    undominated(offers(source, demand, mask, pricing))
+}
+
+/// Those of some choices that show more than all that cost less, cheapest first.
+pub(super) fn undominated(mut choices: Vec<Choice>) -> Vec<Choice> {
+    choices.sort_unstable_by_key(|choice| (choice.price, std::cmp::Reverse(choice.utility)));
+    let mut best = 0;
+    choices.retain(|choice| {
+        let better = choice.utility > best;
+        best = best.max(choice.utility);
+        better
+    });
+    choices
+}
+
+/// All choices of a demand, in no order.
+pub(super) fn offers(
+    source: &SourceSnapshot,
+    demand: &DemandSnapshot,
+    mask: u8,
+    pricing: Pricing,
+) -> Vec<Choice> {
     let mut all: Vec<Choice> = Vec::with_capacity(source.encodings.len() * TEMPORAL_LAYERS);
     if demand.max_lines == 0 {
         return all;
@@ -42,13 +64,6 @@ pub(super) fn choices(
             });
         }
     }
-    all.sort_unstable_by_key(|choice| (choice.price, std::cmp::Reverse(choice.utility)));
-    let mut best = 0;
-    all.retain(|choice| {
-        let better = choice.utility > best;
-        best = best.max(choice.utility);
-        better
-    });
     all
 }
 

@@ -242,9 +242,10 @@ const FRAME_RATE_PATIENCE: Duration = Duration::from_secs(1);
 const LIFTED_PATIENCE: Duration = Duration::from_millis(300);
 const JUST_LIFTED: Duration = Duration::from_secs(3);
 
-/// Few frames of a large picture save a key frame where the shortage passes; a shortage that does not is
-/// better met by a smaller picture of all frames.
-const THIN_PATIENCE: Duration = Duration::from_millis(1_200);
+/// Few frames of a large picture save two key frames where the shortage passes; a shortage that does not is
+/// better met by a smaller picture of all frames. Most dips of a radio are over in a second, and an estimate takes
+/// the better part of another one to climb back.
+const THIN_PATIENCE: Duration = Duration::from_millis(1_800);
 
 /// A step up that is taken back for want of bandwidth within this time has failed.
 const FAILED_RAISE: Duration = Duration::from_secs(10);

@@ -124,6 +124,25 @@ fn a_lossy_or_distant_link_is_found_out() {
 }
 
 #[test]
+fn a_short_shortage_costs_frames_and_a_lasting_one_lines() {
+    let mut sim = five_g_pair(kbps(20_000));
+    sim.run(secs(20));
+    let changes = sim.rungs.len();
+    sim.ends[1].downlink = kbps(1_250);
+    sim.run(STEP);
+    let sent = sim.sent_to(sim.ends[1].id);
+    assert!(sent <= kbps(1_250), "at once less is sent: {sent}");
+    sim.run(secs(1));
+    sim.ends[1].downlink = kbps(20_000);
+    sim.run(secs(10));
+    assert_eq!(sim.rungs.len(), changes, "{:?}", sim.rungs);
+    assert_eq!(sim.sees(0, 1), Rung::P720);
+    sim.ends[1].downlink = kbps(1_250);
+    let time = sim.until(secs(10), |sim| sim.sees(0, 1) == Rung::P480).expect("480 lines at full rate");
+    assert!(time >= secs(1) && time <= secs(3), "{time:?}");
+}
+
+#[test]
 fn a_fall_of_the_downlink_is_followed_in_the_same_report() {
     let mut sim = five_g_pair(kbps(20_000));
     sim.run(secs(20));
