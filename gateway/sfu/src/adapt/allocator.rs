@@ -191,7 +191,7 @@ impl Allocator {
         if cost <= budget {
             return Relief::None;
         }
-        let picks = self.fewer_frames(room, subscriber, budget, fall);
+        let picks = self.fewer_frames(now, room, subscriber, budget, fall);
         let picks = picks.unwrap_or_else(|| self.solve_below(room, subscriber, budget, fall));
         for (memory, pick) in self.memory.iter_mut().zip(picks) {
             let layer = pick.map(|choice| choice.layer);
@@ -209,17 +209,19 @@ impl Allocator {
 
     /// The best allocation of the same encodings, if half the frames suffice: an experiment of congestion control or
     /// a dip that may be over in a second should not cost two key frames and two changes of size. A collapse leaves
-    /// no room for that. What lasts is answered by [`Self::fatten`].
+    /// no room for that, and a shortage soon after a step up is no dip. What lasts is answered by [`Self::fatten`].
     fn fewer_frames(
         &self,
+        now: Instant,
         room: &RoomSnapshot,
         subscriber: &SubscriberSnapshot,
         budget: Bitrate,
         fall: Fall,
     ) -> Option<Vec<Option<Choice>>> {
         match fall {
-            Fall::Loss | Fall::Shortage => {}
-            Fall::Jitter | Fall::Collapse | Fall::Silence => return None,
+            Fall::Loss => {}
+            Fall::Shortage if !self.memory.iter().any(|memory| memory.is_on_trial(now)) => {}
+            Fall::Shortage | Fall::Jitter | Fall::Collapse | Fall::Silence => return None,
         }
         let kept = subscriber.demands.iter().zip(&self.memory).map(|(demand, memory)| {
             let (Some(source), Some(layer)) = (room.sources.get(demand.source), memory.layer) else {

@@ -161,6 +161,11 @@ impl RungMemory {
         self.failed = Some(Failed { layer: to, at: now, budget, is_unchanged: false, until, wait });
     }
 
+    /// Whether it went up so lately that a shortage says that the step was too high.
+    pub(super) fn is_on_trial(&self, now: Instant) -> bool {
+        self.raised.is_some_and(|raised| now.saturating_duration_since(raised.at) < FAILED_RAISE)
+    }
+
     /// Whether it was lowered last because its link gave out, whatever was sent.
     pub(super) fn is_let_down(&self) -> bool {
         matches!(self.fallen, Some(Fall::Collapse | Fall::Silence))

@@ -134,7 +134,7 @@ fn a_short_shortage_costs_frames_and_a_lasting_one_lines() {
     assert!(sent <= kbps(1_250), "at once less is sent: {sent}");
     sim.run(secs(1));
     sim.ends[1].downlink = kbps(20_000);
-    sim.run(secs(10));
+    sim.run(secs(20));
     assert_eq!(sim.rungs.len(), changes, "{:?}", sim.rungs);
     assert_eq!(sim.sees(0, 1), Rung::P720);
     sim.ends[1].downlink = kbps(1_250);
