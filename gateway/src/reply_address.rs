@@ -13,16 +13,16 @@ const GENERATION: usize = 8_192;
 /// out only peers that were silent for as long as it took thousands of strangers to speak.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyAddresses {
-    common: Common,
+    own: OwnAddresses,
     young: HashMap<SocketAddr, IpAddr>,
     old: HashMap<SocketAddr, IpAddr>,
 }
 
-/// What all peers have in common: on most hosts there is one address that they can reach, and nothing to look up.
+/// Which of our addresses peers use: on most hosts there is one that they can reach, and nothing to look up.
 #[derive(Debug, Default, Clone, Copy)]
-enum Common {
+enum OwnAddresses {
     #[default]
-    Unknown,
+    NoneYet,
     One(IpAddr),
     Several,
 }
@@ -30,10 +30,10 @@ enum Common {
 impl ReplyAddresses {
     /// Takes note that `peer` sent to our address `local`.
     pub(crate) fn learn(&mut self, peer: SocketAddr, local: IpAddr) {
-        self.common = match self.common {
-            Common::Unknown => Common::One(local),
-            Common::One(known) if known == local => Common::One(known),
-            Common::One(_) | Common::Several => Common::Several,
+        self.own = match self.own {
+            OwnAddresses::NoneYet => OwnAddresses::One(local),
+            OwnAddresses::One(known) if known == local => OwnAddresses::One(known),
+            OwnAddresses::One(_) | OwnAddresses::Several => OwnAddresses::Several,
         };
         if let Some(known) = self.young.get_mut(&peer) {
             *known = local;
@@ -47,10 +47,10 @@ impl ReplyAddresses {
 
     /// The address that `peer`, who was heard of, last sent to.
     pub(crate) fn of(&self, peer: SocketAddr) -> Option<IpAddr> {
-        match self.common {
-            Common::Unknown => None,
-            Common::One(address) => Some(address),
-            Common::Several => self.young.get(&peer).or_else(|| self.old.get(&peer)).copied(),
+        match self.own {
+            OwnAddresses::NoneYet => None,
+            OwnAddresses::One(address) => Some(address),
+            OwnAddresses::Several => self.young.get(&peer).or_else(|| self.old.get(&peer)).copied(),
         }
     }
 }
