@@ -136,7 +136,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("a session ended: {failure}");
     }
     let missed = rows.iter().filter(|row| row.met == Some(false)).count();
-    ensure!(missed == 0, "{missed} figures missed their target");
+    ensure!(missed == 0, "figures that missed their target: {missed}");
     ensure!(measured.window.failed == 0, "{} sessions ended before their time", measured.window.failed);
     Ok(())
 }
