@@ -103,7 +103,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         record(&args.dir, stage.file(), command, measured)?;
         pictures.write(&args.dir)?;
     }
-    ensure!(missed == 0, "{missed} figures missed their target");
+    ensure!(missed == 0, "figures that missed their target: {missed}");
     Ok(())
 }
 

@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     print!("{}", results.table());
     record(&args.dir, &args.name, &command(args), rows.clone())?;
     let missed = rows.iter().filter(|row| row.met == Some(false)).count();
-    ensure!(missed == 0, "{missed} figures missed their target");
+    ensure!(missed == 0, "figures that missed their target: {missed}");
     Ok(())
 }
 
