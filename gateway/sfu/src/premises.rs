@@ -32,7 +32,7 @@ pub(crate) struct Premises {
     /// Rooms whose home is another worker: that one tells of them.
     pub(crate) halls: HashSet<RoomId>,
     pub(crate) relays: VecDeque<RelayOutput>,
-    /// The last datagrams to those who are gone: they leave with the next fill.
+    /// The last datagrams to those who are gone, one each: they leave with the next fill.
     pub(crate) farewells: VecDeque<(SocketAddr, Vec<u8>)>,
     outputs: VecDeque<Output>,
 }

@@ -1,7 +1,7 @@
 // Many who watch one: a room whose players live on several media workers.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -9,7 +9,9 @@ import { after, before, test } from "node:test";
 import { binary } from "../src/binaries.mjs";
 import { Gateway } from "../src/gateway.mjs";
 import { Loopback } from "../src/links.mjs";
+import { arrivePlainly } from "../src/plain-page.mjs";
 import { Program } from "../src/program.mjs";
+import { until } from "../src/until.mjs";
 import { Visitor } from "../src/visitor.mjs";
 
 /** More than a worker keeps to itself, and few enough for two cores that others use as well. */
@@ -18,23 +20,10 @@ const VIEWERS = 80;
 /** Players in one page: where both workers have as many others, one each. */
 const PLAYERS = 2;
 
-/** Two browsers, a fleet and the gateway share two cores. */
-const PATIENCE_MS = 20_000;
-
 let gateway;
 let results;
 let doctor;
 let audience;
-
-async function until(what, condition) {
-  const end = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const found = await condition();
-    if (found) return found;
-    assert.ok(Date.now() < end, what);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
 
 const links = new Loopback(["doctor", "audience"]);
 
@@ -83,10 +72,7 @@ test("a page that is watched on two workers shows all it has, and again once it 
   const fleet = new Program("fleet", binary("loadtest"), ["fleet", ...place("whip"), ...place("whep"), ...load].map(String));
   doctor = await Visitor.arrive("Dr Lin", links.places.doctor);
   await doctor.join(gateway.link(links.places.doctor, clinician));
-  audience = await Visitor.arrive("audience", links.places.audience);
-  const source = (await readFile(new URL("../src/plain-http.mjs", import.meta.url), "utf8")).replaceAll("export ", "");
-  await audience.page.goto(gateway.url(links.places.audience));
-  await audience.page.evaluate(`(() => { ${source}; window.plain = { play, received }; })()`);
+  audience = await arrivePlainly("audience", links.places.audience, gateway.url(links.places.audience));
   const { participant } = await until("the doctor in the room", async () =>
     (await gateway.decisions()).participants.find((one) => one.role === "clinician"),
   );

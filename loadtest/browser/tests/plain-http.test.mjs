@@ -1,15 +1,13 @@
 // WHIP and WHEP as a page of somebody else's speaks them: by `fetch`, with nothing of the gateway's own client.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
 import { Gateway } from "../src/gateway.mjs";
 import { Loopback } from "../src/links.mjs";
+import { arrivePlainly } from "../src/plain-page.mjs";
+import { until } from "../src/until.mjs";
 import { Visitor } from "../src/visitor.mjs";
-
-/** Two browsers and the gateway share two cores. */
-const PATIENCE_MS = 20_000;
 
 let gateway;
 let publisher;
@@ -17,33 +15,14 @@ let player;
 let doctor;
 let tokens;
 
-/** A page of the gateway's origin that has the functions of `plain-http.mjs` and nothing else. */
-async function arrive(name, place) {
-  const visitor = await Visitor.arrive(name, place);
-  const source = (await readFile(new URL("../src/plain-http.mjs", import.meta.url), "utf8")).replaceAll("export ", "");
-  await visitor.page.goto(gateway.url(place));
-  await visitor.page.evaluate(`(() => { ${source}; window.plain = { publish, play, restart, iceSession, end, received }; })()`);
-  return visitor;
-}
-
-async function until(what, condition) {
-  const end = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const found = await condition();
-    if (found) return found;
-    assert.ok(Date.now() < end, what);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
 const received = (visitor) => visitor.page.evaluate(() => window.plain.received(window.session));
 
 before(async () => {
   const links = new Loopback(["device", "viewer", "doctor"]);
   gateway = await Gateway.start(links);
   tokens = await gateway.createConsult(["device", "observer", "clinician"]);
-  publisher = await arrive("device", links.places.device);
-  player = await arrive("viewer", links.places.viewer);
+  publisher = await arrivePlainly("device", links.places.device, gateway.url(links.places.device));
+  player = await arrivePlainly("viewer", links.places.viewer, gateway.url(links.places.viewer));
 });
 
 after(async () => {
